@@ -1,0 +1,313 @@
+//! What an estate promises to those who use it.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use lastuse_estate::{
+    EstateConfig, LogSource, Truth, canaries, deliver_part, files, generate, read_truth,
+};
+use serde_json::Value;
+
+fn make(config: &EstateConfig) -> (tempfile::TempDir, Truth) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let truth = generate(config, folder.path()).expect("an estate");
+    (folder, truth)
+}
+
+fn text(path: &Path) -> String {
+    let bytes = std::fs::read(path).expect("reads");
+    let mut text = String::new();
+    if path.extension().is_some_and(|it| it == "gz") {
+        GzDecoder::new(bytes.as_slice())
+            .read_to_string(&mut text)
+            .expect("decodes");
+    } else {
+        text = String::from_utf8(bytes).expect("UTF-8");
+    }
+    text
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let config = EstateConfig {
+        days: 20,
+        events: 3_000,
+        ..EstateConfig::demo()
+    };
+    let (one, two) = (make(&config), make(&config));
+    let names = |root: &Path| -> Vec<_> {
+        let files = files(root).expect("lists");
+        files
+            .iter()
+            .map(|it| it.strip_prefix(root).expect("below").to_owned())
+            .collect()
+    };
+    assert_eq!(names(one.0.path()), names(two.0.path()));
+    for name in names(one.0.path()) {
+        let (a, b) = (one.0.path().join(&name), two.0.path().join(&name));
+        assert_eq!(
+            std::fs::read(&a).expect("reads"),
+            std::fs::read(&b).expect("reads"),
+            "{}",
+            name.display()
+        );
+        let time = |path| {
+            std::fs::metadata(path)
+                .and_then(|it| it.modified())
+                .expect("a time")
+        };
+        if name.starts_with("logs") {
+            assert_eq!(time(a), time(b));
+        }
+    }
+    let other = make(&config.with_seed(2));
+    assert_ne!(one.1.versions, other.1.versions);
+}
+
+#[test]
+fn everything_happens_in_the_demo_whatever_the_seed() {
+    for seed in 1..=10 {
+        let (folder, truth) = make(&EstateConfig::demo().with_seed(seed));
+        let states: BTreeSet<&str> = truth.states.iter().map(|it| it.state.as_str()).collect();
+        let wanted = [
+            "both",
+            "dormant",
+            "failing_new",
+            "new_only",
+            "old_only",
+            "reverted",
+            "switched",
+        ];
+        assert_eq!(
+            states.into_iter().collect::<Vec<_>>(),
+            wanted,
+            "seed {seed}"
+        );
+        let classes: BTreeSet<&str> = truth.findings.iter().map(|it| it.class.as_str()).collect();
+        let wanted = [
+            "accepted_after_cutoff",
+            "accepted_after_revocation",
+            "derived_after_cutoff",
+            "exchanged_after_cutoff",
+            "rejected_after_cutoff",
+        ];
+        assert_eq!(
+            classes.into_iter().collect::<Vec<_>>(),
+            wanted,
+            "seed {seed}"
+        );
+        let scenarios: BTreeSet<&str> =
+            truth.states.iter().map(|it| it.scenario.as_str()).collect();
+        assert!(
+            scenarios.contains("straggler") && scenarios.contains("session_tail"),
+            "seed {seed}"
+        );
+        for source in LogSource::ALL {
+            let counts = truth.sources[source.name()];
+            assert!(
+                counts.distinct_events > 300,
+                "{} of seed {seed}: {counts:?}",
+                source.name()
+            );
+            let shadow =
+                |it: &&lastuse_estate::VersionTruth| !it.declared && it.source == source.name();
+            assert!(
+                truth.versions.iter().any(|it| shadow(&it)),
+                "no shadow in {} of seed {seed}",
+                source.name()
+            );
+        }
+        assert!(truth.exchanges.iter().any(|it| it.depth == 2));
+        assert!(
+            truth
+                .sources
+                .values()
+                .any(|it| it.late > 0 && it.stray_secrets > 0),
+            "seed {seed}"
+        );
+        assert!(truth.sources["aws_cloudtrail"].redelivered > 0);
+        assert_eq!(read_truth(folder.path()).expect("reads"), truth);
+    }
+}
+
+#[test]
+fn the_number_of_events_is_about_what_was_asked_for() {
+    let configs = [
+        EstateConfig::demo(),
+        EstateConfig {
+            events: 60_000,
+            ..EstateConfig::demo()
+        },
+        EstateConfig {
+            events: 8_000,
+            days: 30,
+            ..EstateConfig::demo()
+        },
+        EstateConfig::bench(100_000),
+        EstateConfig::bench(100_000).with_sources(&[LogSource::CloudTrail]),
+    ];
+    for config in configs {
+        let (_folder, truth) = make(&config);
+        let events: u64 = truth.sources.values().map(|it| it.distinct_events).sum();
+        let share = events as f64 / config.events as f64;
+        assert!(
+            (0.85..1.15).contains(&share),
+            "{events} instead of {}",
+            config.events
+        );
+    }
+}
+
+#[test]
+fn records_are_what_the_counts_say() {
+    for shuffle in [false, true] {
+        let config = EstateConfig {
+            shuffle,
+            cloudtrail_plain_ndjson: shuffle,
+            ..EstateConfig::demo()
+        };
+        let (folder, truth) = make(&config);
+        let mut records = std::collections::BTreeMap::<&str, u64>::new();
+        for path in files(&folder.path().join("logs")).expect("lists") {
+            let name = path
+                .strip_prefix(folder.path())
+                .expect("below")
+                .to_string_lossy()
+                .into_owned();
+            let text = text(&path);
+            let (source, count) = if name.starts_with("logs/cloudtrail") && !shuffle {
+                let document: Value = serde_json::from_str(&text).expect("JSON");
+                (
+                    "aws_cloudtrail",
+                    document["Records"].as_array().expect("records").len() as u64,
+                )
+            } else {
+                let source = match name.split('/').nth(1) {
+                    Some("cloudtrail") => "aws_cloudtrail",
+                    Some("vault") => "vault_audit",
+                    Some("github") => "github_audit",
+                    Some("sshd") => "sshd",
+                    _ => "http_json",
+                };
+                if !name.contains("auth.log") {
+                    text.lines().for_each(|line| {
+                        drop(serde_json::from_str::<Value>(line).expect("a line of JSON"))
+                    });
+                }
+                (source, text.lines().count() as u64)
+            };
+            *records.entry(source).or_default() += count;
+        }
+        for (source, counts) in &truth.sources {
+            assert_eq!(records[source.as_str()], counts.records, "{source}");
+            assert_eq!(
+                counts.records,
+                counts.distinct_events + counts.duplicates + counts.skipped,
+                "{source}"
+            );
+        }
+    }
+}
+
+#[test]
+fn raw_secrets_stand_in_logs_and_secret_files_only() {
+    let (folder, truth) = make(&EstateConfig::demo());
+    let canaries = canaries(folder.path()).expect("reads");
+    assert!(canaries.len() >= 8);
+    let told = [
+        text(&folder.path().join("registry.yaml")),
+        text(&folder.path().join("truth.json")),
+        format!("{truth:?}"),
+    ];
+    let logs: String = files(&folder.path().join("logs"))
+        .expect("lists")
+        .iter()
+        .map(|it| text(it))
+        .collect();
+    let mut seen = 0;
+    for canary in &canaries {
+        assert!(told.iter().all(|it| !it.contains(canary)));
+        seen += usize::from(logs.contains(canary));
+    }
+    assert!(
+        seen * 2 > canaries.len(),
+        "{seen} of {} stand in the logs",
+        canaries.len()
+    );
+}
+
+#[test]
+fn events_lie_between_the_start_and_the_end() {
+    let (_folder, truth) = make(&EstateConfig::demo());
+    for row in &truth.versions {
+        assert!(truth.start_time <= row.first_seen_time && row.last_seen_time < truth.as_of_time);
+        assert!(row.use_count + row.rejected_count <= row.attempt_count);
+        assert!(row.last_used_time.is_some() == (row.use_count > 0));
+        assert!(row.derived_last_used_time.is_some() == (row.derived_use_count > 0));
+    }
+    let keys: BTreeSet<_> = truth
+        .versions
+        .iter()
+        .map(|it| (&it.secret_id, &it.version, &it.workload))
+        .collect();
+    assert_eq!(keys.len(), truth.versions.len(), "a row stands twice");
+}
+
+#[test]
+fn parts_grow_to_the_whole() {
+    let (folder, _) = make(&EstateConfig {
+        days: 10,
+        events: 2_000,
+        ..EstateConfig::demo()
+    });
+    let (logs, into) = (folder.path().join("logs"), folder.path().join("part"));
+    let size = || -> u64 {
+        files(&into)
+            .expect("lists")
+            .iter()
+            .map(|it| it.metadata().expect("exists").len())
+            .sum()
+    };
+    deliver_part(&logs, &into, 0.4).expect("copies");
+    let part = size();
+    deliver_part(&logs, &into, 1.0).expect("copies");
+    assert!(part > 0 && part < size());
+    let (from, to) = (files(&logs).expect("lists"), files(&into).expect("lists"));
+    assert_eq!(from.len(), to.len());
+    for (from, to) in from.iter().zip(&to) {
+        assert_eq!(
+            std::fs::read(from).expect("reads"),
+            std::fs::read(to).expect("reads")
+        );
+        let time = |path: &Path| {
+            path.metadata()
+                .and_then(|it| it.modified())
+                .expect("a time")
+        };
+        assert_eq!(time(from), time(to));
+    }
+}
+
+#[test]
+fn an_impossible_configuration_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for config in [
+        EstateConfig {
+            days: 0,
+            ..EstateConfig::demo()
+        },
+        EstateConfig {
+            sources: Vec::new(),
+            ..EstateConfig::demo()
+        },
+        EstateConfig {
+            duplicates: 2.0,
+            ..EstateConfig::demo()
+        },
+    ] {
+        assert!(generate(&config, folder.path()).is_err());
+    }
+    assert_eq!(files(folder.path()).expect("lists").len(), 0);
+}

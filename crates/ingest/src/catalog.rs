@@ -1,0 +1,77 @@
+//! The sources that come with the product, and those that users add.
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use lastuse_sources::{Catalog, Source, SourceError};
+
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../queries/sources");
+
+/// Why the sources could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// A source's folder is wrong.
+    #[error("cannot load source `{name}`")]
+    Source {
+        /// The folder's name.
+        name: String,
+        /// What is wrong.
+        source: SourceError,
+    },
+    /// A file of a source's folder cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The sources do not go together.
+    #[error("cannot use these sources together")]
+    Catalog(#[source] SourceError),
+}
+
+/// The sources that come with the product, and those in the folders `extra`
+/// (one folder per source); of two with one name the later wins.
+pub fn load(extra: &[PathBuf]) -> Result<Catalog, CatalogError> {
+    let mut sources = Vec::new();
+    for folder in BUILT_IN.dirs() {
+        let name = folder.path().to_string_lossy().into_owned();
+        let text = |file: &str| {
+            let file = folder.get_file(folder.path().join(file));
+            file.and_then(|it| it.contents_utf8()).unwrap_or_default()
+        };
+        sources.push(parse(&name, text("source.toml"), text("normalize.sql"))?);
+    }
+    for root in extra {
+        for source in load_folder(root)? {
+            sources.retain(|it: &Source| it.name != source.name);
+            sources.push(source);
+        }
+    }
+    Catalog::new(sources).map_err(CatalogError::Catalog)
+}
+
+fn load_folder(root: &Path) -> Result<Vec<Source>, CatalogError> {
+    let error = |source| CatalogError::Read { path: root.to_owned(), source };
+    let mut names: Vec<PathBuf> = std::fs::read_dir(root)
+        .and_then(|it| it.map(|entry| entry.map(|it| it.path())).collect())
+        .map_err(error)?;
+    names.sort();
+    let mut sources = Vec::new();
+    for folder in names.into_iter().filter(|it| it.join("source.toml").exists()) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = |file: &str| {
+            let path = folder.join(file);
+            std::fs::read_to_string(&path).map_err(|source| CatalogError::Read { path, source })
+        };
+        sources.push(parse(&name, &text("source.toml")?, &text("normalize.sql")?)?);
+    }
+    Ok(sources)
+}
+
+fn parse(name: &str, toml: &str, sql: &str) -> Result<Source, CatalogError> {
+    Source::parse(name, toml, sql)
+        .map_err(|source| CatalogError::Source { name: name.to_owned(), source })
+}

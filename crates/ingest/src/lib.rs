@@ -1,0 +1,25 @@
+//! Find inputs, extract, normalize, protect, deduplicate, commit, remember.
+//!
+//! Each step of a record's way has one module, named after the step:
+//! [`discover`], (decode and extract are `lastuse-sources`), [`normalize`],
+//! [`protect`], [`seen`] (dedupe), [`segment`] and [`derive`]; [`pipeline`]
+//! runs them.
+
+pub mod catalog;
+pub mod coded;
+pub mod derive;
+pub mod discover;
+pub mod files;
+pub mod functions;
+pub mod normalize;
+pub mod pipeline;
+pub mod preview;
+pub mod protect;
+pub mod rows;
+pub mod seen;
+pub mod segment;
+mod worker;
+
+pub use discover::{Discovery, Input, Passed, discover};
+pub use files::Counts;
+pub use pipeline::{Ingest, IngestError, Progress, Report, SourceReport};

@@ -1,0 +1,476 @@
+//! The way of a record, from inputs to a commit.
+//!
+//! Workers read, extract, normalize and protect inputs side by side; this
+//! thread takes their chunks in the order of the inputs, drops duplicates,
+//! fills segments and commits them. The order makes the result the same
+//! whatever the number of threads and however often a run was interrupted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use lastuse_model::fingerprint::FingerprintKey;
+use lastuse_model::redact::Redactor;
+use lastuse_sources::{Catalog, Limits};
+use lastuse_store::{ActiveFile, Store, StoreError, Table, Writer};
+
+use crate::derive::derive;
+use crate::discover::{Input, Passed};
+use crate::files::{Counts, FileState, Known, file_rows};
+use crate::protect::{NO_NUMBER, event_key};
+use crate::rows::{Rows, Value};
+use crate::seen::{Seen, Verdict};
+use crate::segment::{Segment, day_of};
+use crate::worker::{Chunk, End, Message, Nothing, Pass, Shared};
+
+/// How many rows a segment holds before it is committed.
+const SEGMENT_ROWS: usize = 1_000_000;
+/// How many native ids are held before whole days are forgotten.
+const SEEN_BUDGET: usize = 16_000_000;
+
+/// Why an ingest stopped. Faults of single inputs are in the [`Report`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// The tables could not be read or written.
+    #[error("cannot store what was read")]
+    Store(#[from] StoreError),
+    /// `--source` names none.
+    #[error("there is no source called `{name}`; `lastuse sources list` shows them")]
+    UnknownSource {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+/// What an ingest works with.
+pub struct Ingest<'a> {
+    /// Where tables are.
+    pub store: &'a Store,
+    /// The store's fingerprint key.
+    pub key: Arc<FingerprintKey>,
+    /// Takes secrets out of free text.
+    pub redactor: Arc<Redactor>,
+    /// The sources that can be read.
+    pub catalog: &'a Catalog,
+    /// The source of all inputs, where the user names it.
+    pub source: Option<String>,
+    /// The scope of all inputs, where the log itself names none.
+    pub scope: Option<String>,
+    /// How many inputs are read side by side.
+    pub threads: usize,
+    /// Runs the store's asynchronous parts.
+    pub runtime: tokio::runtime::Handle,
+    /// Set from outside to end early; what was read is then committed.
+    pub stop: &'a AtomicBool,
+    /// Told now and then how far it is.
+    pub progress: &'a (dyn Fn(&Progress) + Sync),
+}
+
+/// How far an ingest is.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// Inputs that are done.
+    pub inputs_done: usize,
+    /// All inputs.
+    pub inputs_total: usize,
+    /// Decoded bytes read.
+    pub bytes_read: u64,
+    /// Events accepted.
+    pub events: u64,
+}
+
+/// What an ingest did for one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceReport {
+    /// Inputs from which records were read.
+    pub files: u64,
+    /// What became of the records.
+    pub counts: Counts,
+}
+
+/// What an ingest did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// By source.
+    pub sources: BTreeMap<String, SourceReport>,
+    /// Inputs that had been read before and are the same.
+    pub unchanged: u64,
+    /// Inputs that no source knows, with the reason.
+    pub unrecognised: Vec<(PathBuf, String, bool)>,
+    /// Inputs that could not be read to their end, with the reason.
+    pub failed: Vec<(PathBuf, String)>,
+    /// What was found and is no input.
+    pub passed: Vec<Passed>,
+    /// Inputs whose last record's end has not been written yet.
+    pub held_back: Vec<PathBuf>,
+    /// Commits made.
+    pub batches: u64,
+    /// Decoded bytes read.
+    pub bytes_read: u64,
+    /// Whether it was asked to end early.
+    pub interrupted: bool,
+}
+
+impl Report {
+    /// The counts of all sources together.
+    pub fn total(&self) -> Counts {
+        let mut all = Counts::default();
+        self.sources.values().for_each(|it| all.add(&it.counts));
+        all
+    }
+}
+
+impl Ingest<'_> {
+    /// Reads `inputs` and commits what they hold that was not read before.
+    pub fn run(&self, inputs: &[Input]) -> Result<Report, IngestError> {
+        let source = match &self.source {
+            Some(name) => Some(
+                self.catalog
+                    .get(name)
+                    .cloned()
+                    .ok_or_else(|| IngestError::UnknownSource { name: name.clone() })?,
+            ),
+            None => None,
+        };
+        let writer = self.runtime.block_on(self.store.begin())?;
+        let shared = Shared {
+            catalog: self.catalog,
+            source,
+            scope: self.scope.clone(),
+            limits: Limits::default(),
+            key: Arc::clone(&self.key),
+            redactor: Arc::clone(&self.redactor),
+            event_key: self.key.content(b"lastuse event keys"),
+            cache_key: self.key.content(b"lastuse caches"),
+            known: RwLock::new(self.known_files()?),
+            normalizers: Mutex::new(HashMap::new()),
+            runtime: self.runtime.clone(),
+            stop: self.stop,
+            bytes_read: AtomicU64::new(0),
+        };
+        let days = self.days()?;
+        let mut committer = Committer {
+            ingest: self,
+            shared: &shared,
+            writer,
+            days,
+            seen: Seen::default(),
+            segment: Segment::new(),
+            touched: BTreeMap::new(),
+            rejects: Rows::new(Table::Rejects),
+            report: Report::default(),
+            progress: Progress { inputs_total: inputs.len(), ..Progress::default() },
+        };
+        committer.run(inputs)?;
+        let mut report = committer.report;
+        report.bytes_read = shared.bytes_read.load(Ordering::Relaxed);
+        report.interrupted = self.stop.load(Ordering::Relaxed);
+        Ok(report)
+    }
+
+    fn known_files(&self) -> Result<Known, StoreError> {
+        let files = self.runtime.block_on(self.store.active_files(Table::Files))?;
+        let schema = Table::Files.schema();
+        let columns: Vec<&str> = schema.fields().iter().map(|it| it.name().as_str()).collect();
+        let mut rows = Vec::new();
+        for batch in self.store.read(&files, Table::Files, &columns) {
+            rows.push(batch?);
+        }
+        // Parts come in no promised order; states must be taken up by batch.
+        let number = |it: &arrow::array::RecordBatch| {
+            it.column(1).as_primitive::<Int64Type>().iter().flatten().min()
+        };
+        rows.sort_by_key(number);
+        let mut known = Known::default();
+        rows.iter().for_each(|it| known.load(it));
+        Ok(known)
+    }
+
+    /// The files of `events` by day.
+    fn days(&self) -> Result<HashMap<i32, Vec<ActiveFile>>, StoreError> {
+        let mut days: HashMap<i32, Vec<ActiveFile>> = HashMap::new();
+        for file in self.runtime.block_on(self.store.active_files(Table::Events))? {
+            days.entry(file.event_date.unwrap_or(0)).or_default().push(file);
+        }
+        Ok(days)
+    }
+}
+
+/// Takes chunks in order and commits them.
+struct Committer<'a> {
+    ingest: &'a Ingest<'a>,
+    shared: &'a Shared<'a>,
+    writer: Writer,
+    days: HashMap<i32, Vec<ActiveFile>>,
+    seen: Seen,
+    segment: Segment,
+    /// States of the inputs that the open segment has rows of.
+    touched: BTreeMap<String, FileState>,
+    rejects: Rows,
+    report: Report,
+    progress: Progress,
+}
+
+impl Committer<'_> {
+    /// Goes over the inputs, and again over those that began like another one
+    /// of the same pass, until none is left.
+    fn run(&mut self, inputs: &[Input]) -> Result<(), IngestError> {
+        let mut rest = inputs.to_vec();
+        while !rest.is_empty() && !self.ingest.stop.load(Ordering::Relaxed) {
+            let (pass, receiver) = Pass::new(self.shared, &rest);
+            let later = std::thread::scope(|scope| {
+                for _ in 0..self.ingest.threads.max(1) {
+                    scope.spawn(|| pass.work());
+                }
+                self.take_inputs(&rest, receiver)
+            })?;
+            self.commit()?;
+            rest = later;
+        }
+        self.commit()
+    }
+
+    /// Takes the messages of all inputs of a pass; returns the inputs that are
+    /// to be looked at again.
+    fn take_inputs(
+        &mut self,
+        inputs: &[Input],
+        receiver: Receiver<(usize, Receiver<Message>)>,
+    ) -> Result<Vec<Input>, IngestError> {
+        let mut later = Vec::new();
+        // The senders live in the pass, so the end is known by counting.
+        let mut left = inputs.len();
+        while left > 0 {
+            let wait = std::time::Duration::from_millis(50);
+            let (index, messages) = match receiver.recv_timeout(wait) {
+                Ok(next) => next,
+                Err(_) if self.ingest.stop.load(Ordering::Relaxed) => break,
+                Err(_) => continue,
+            };
+            left -= 1;
+            let input = &inputs[index];
+            if self.take_input(input, messages)? {
+                later.push(input.clone());
+            } else {
+                self.progress.inputs_done += 1;
+            }
+            self.tell();
+        }
+        Ok(later)
+    }
+
+    /// Takes the messages of one input; true when it is to be looked at again.
+    fn take_input(
+        &mut self,
+        input: &Input,
+        messages: Receiver<Message>,
+    ) -> Result<bool, IngestError> {
+        let mut state: Option<FileState> = None;
+        for message in messages {
+            match message {
+                Message::Begin(begun) => state = Some(*begun),
+                Message::Chunk(chunk) => {
+                    if let Some(state) = &mut state {
+                        self.take_chunk(state, *chunk)?;
+                    }
+                }
+                Message::End(end) => {
+                    if let Some(state) = state.take() {
+                        self.end_input(input, state, end);
+                    }
+                }
+                Message::Nothing(Nothing::Later) => return Ok(true),
+                Message::Nothing(nothing) => self.note(input, nothing),
+            }
+        }
+        Ok(false)
+    }
+
+    fn note(&mut self, input: &Input, nothing: Nothing) {
+        let path = input.path.clone();
+        match nothing {
+            Nothing::AlreadyRead => self.report.unchanged += 1,
+            Nothing::Later => {}
+            Nothing::Unrecognised(reason) => {
+                self.report.unrecognised.push((path, reason, input.named));
+            }
+            Nothing::Failed(reason) => self.report.failed.push((path, reason)),
+        }
+    }
+
+    fn end_input(&mut self, input: &Input, mut state: FileState, end: End) {
+        if let Some(reason) = &end.failed {
+            self.report.failed.push((input.path.clone(), reason.clone()));
+        }
+        if end.held_back {
+            self.report.held_back.push(input.path.clone());
+        }
+        self.report.sources.entry(state.source.clone()).or_default().files += 1;
+        state.complete = end.complete;
+        state.tail_hash = end.tail_hash;
+        self.touch(state);
+    }
+
+    /// Remembers how far an input is; the next commit writes it down.
+    fn touch(&mut self, state: FileState) {
+        let mut known = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(state.clone());
+        self.touched.insert(state.file_uid.clone(), state);
+    }
+
+    fn take_chunk(&mut self, state: &mut FileState, chunk: Chunk) -> Result<(), IngestError> {
+        let rows = chunk.rows.event_times.len();
+        let mut counts = Counts {
+            rejected: chunk.rejects.len() as u64,
+            skipped: chunk.records - chunk.rejects.len() as u64 - rows as u64,
+            ..Counts::default()
+        };
+        for reject in &chunk.rejects {
+            self.reject(state, reject.record_number, reject.offset as i64, &reject.reason);
+        }
+        let (mut kept, mut completes) = (Vec::with_capacity(rows), Vec::new());
+        for row in 0..rows {
+            let time = chunk.rows.event_times[row];
+            if time == NO_NUMBER {
+                let number = chunk.record_numbers[chunk.rows.rows[row] as usize];
+                self.reject(state, number, NO_NUMBER, "no event time that can be read");
+                counts.rejected += 1;
+                continue;
+            }
+            match self.verdict(&chunk, row, time, kept.len())? {
+                Verdict::Duplicate => {
+                    counts.duplicate += 1;
+                    continue;
+                }
+                Verdict::Replaces(earlier) => {
+                    // The two records are one event: one of them is accepted.
+                    self.segment.replace(earlier);
+                    counts.duplicate += 1;
+                }
+                Verdict::Completes => {
+                    completes.push(row as u32);
+                    counts.duplicate += 1;
+                }
+                Verdict::New => counts.accepted += 1,
+            }
+            kept.push(row as u32);
+            widen(&mut state.event_times, time);
+        }
+        self.segment.extend(&chunk.rows, &kept, &chunk.record_numbers, &completes);
+        state.counts.add(&counts);
+        state.resume = chunk.resume;
+        state.tail_hash = None;
+        self.progress.events += counts.accepted;
+        let source = self.report.sources.entry(state.source.clone()).or_default();
+        source.counts.add(&counts);
+        self.touch(state.clone());
+        self.tell();
+        if self.segment.len() >= SEGMENT_ROWS {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    fn verdict(
+        &mut self,
+        chunk: &Chunk,
+        row: usize,
+        time: i64,
+        place: usize,
+    ) -> Result<Verdict, IngestError> {
+        let key = chunk.rows.event_keys[row];
+        if key == 0 {
+            return Ok(Verdict::New);
+        }
+        let day = day_of(time);
+        if !self.seen.has_day(day) {
+            self.load_day(day)?;
+        }
+        let segment_row = (self.segment.len() + place) as u32;
+        Ok(self.seen.check(day, key, chunk.rows.stages[row], segment_row))
+    }
+
+    /// Reads back which native ids the table has for a day.
+    fn load_day(&mut self, day: i32) -> Result<(), IngestError> {
+        let Some(files) = self.days.get(&day) else { return Ok(()) };
+        let columns = ["source", "source_scope", "native_uid", "stage"];
+        let mut keys = Vec::new();
+        for batch in self.ingest.store.read(files, Table::Events, &columns) {
+            let batch = batch?;
+            let text = |at: usize| cast(batch.column(at), &DataType::Utf8);
+            let stages = cast(batch.column(3), &DataType::Int64);
+            let (Ok(source), Ok(scope), Ok(native), Ok(stages)) =
+                (text(0), text(1), text(2), stages)
+            else {
+                continue;
+            };
+            let (source, scope) = (source.as_string::<i32>(), scope.as_string::<i32>());
+            let (native, stages) = (native.as_string::<i32>(), stages.as_primitive::<Int64Type>());
+            for row in (0..batch.num_rows()).filter(|row| native.is_valid(*row)) {
+                let scope = if scope.is_valid(row) { scope.value(row) } else { "" };
+                let key =
+                    event_key(&self.shared.event_key, source.value(row), scope, native.value(row));
+                keys.push((key, if stages.is_valid(row) { stages.value(row) } else { NO_NUMBER }));
+            }
+        }
+        self.seen.load_day(day, keys.into_iter());
+        Ok(())
+    }
+
+    fn reject(&mut self, state: &FileState, number: u64, offset: i64, reason: &str) {
+        let path = state.path.to_string_lossy();
+        self.rejects.push(&[
+            Value::Text(Some(&state.source)),
+            Value::Text(Some(&state.scope)),
+            Value::Text(Some(&state.file_uid)),
+            Value::Text(Some(&path)),
+            Value::Number(number as i64),
+            Value::Number(offset),
+            Value::Text(Some(reason)),
+        ]);
+    }
+
+    /// Writes the open segment and all that follows from it in one commit.
+    fn commit(&mut self) -> Result<(), IngestError> {
+        if self.touched.is_empty() {
+            return Ok(());
+        }
+        let segment = std::mem::replace(&mut self.segment, Segment::new());
+        let order = segment.sorted();
+        let mut parts = Vec::new();
+        for rows in order.chunk_by(|a, b| {
+            day_of(segment.event_times[*a as usize]) == day_of(segment.event_times[*b as usize])
+        }) {
+            let day = day_of(segment.event_times[rows[0] as usize]);
+            parts.push(self.writer.write_events(day, &segment.batch(rows))?);
+        }
+        let rejects = std::mem::replace(&mut self.rejects, Rows::new(Table::Rejects));
+        let files = file_rows(self.writer.batch(), self.touched.values());
+        let small = [rejects, files].into_iter().filter_map(Rows::finish);
+        for (table, batch) in derive(&segment, &order).into_iter().chain(small) {
+            parts.push(self.writer.write_part(table, &batch)?);
+        }
+        self.ingest.runtime.block_on(self.writer.commit(parts))?;
+        self.touched.clear();
+        self.report.batches += 1;
+        self.seen.committed(SEEN_BUDGET);
+        self.days = self.ingest.days()?;
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        self.progress.bytes_read = self.shared.bytes_read.load(Ordering::Relaxed);
+        (self.ingest.progress)(&self.progress);
+    }
+}
+
+fn widen(span: &mut (i64, i64), time: i64) {
+    span.0 = if span.0 == NO_NUMBER { time } else { span.0.min(time) };
+    span.1 = span.1.max(time);
+}

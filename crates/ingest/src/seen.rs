@@ -1,0 +1,163 @@
+//! Dedupe: one event once, whoever delivered it how often.
+//!
+//! The events table is its own index: which native ids a day already has is
+//! read back from that day's files when the day is first touched. So there is
+//! no second structure that could disagree with the table, and memory is
+//! bounded by forgetting whole days, which can be read again.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use hashbrown::HashMap as Map;
+
+/// What the index says of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its event was not read before.
+    New,
+    /// Its event was read before.
+    Duplicate,
+    /// A later part of an event whose earlier part is row `.0` of the segment
+    /// that is still being filled: it takes that row's place.
+    Replaces(u32),
+    /// A later part of an event whose earlier part is in the table: it adds
+    /// what it knows, and counts no further event.
+    Completes,
+}
+
+/// The native ids of one day: keyed hash to the highest part seen.
+type Day = Map<u128, Part, BuildHasherDefault<KeyHasher>>;
+
+/// The keys are hashes already.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        let mut low = [0; 8];
+        low.copy_from_slice(&bytes[..8]);
+        self.0 = u64::from_le_bytes(low);
+    }
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+}
+
+/// Eight bits that fit beside the key without growing an entry much.
+type Part = u8;
+
+/// Which events have been read.
+#[derive(Default)]
+pub struct Seen {
+    days: HashMap<i32, (Day, u64)>,
+    clock: u64,
+    /// Rows of the open segment that a later part may replace.
+    open: HashMap<u128, u32>,
+}
+
+impl Seen {
+    /// Whether the ids of `day` have been loaded.
+    pub fn has_day(&self, day: i32) -> bool {
+        self.days.contains_key(&day)
+    }
+
+    /// Starts `day` with the ids that the table has.
+    pub fn load_day(&mut self, day: i32, keys: impl Iterator<Item = (u128, i64)>) {
+        let mut all = Day::default();
+        for (key, stage) in keys {
+            let part = all.entry(key).or_default();
+            *part = (*part).max(part_of(stage));
+        }
+        self.days.insert(day, (all, self.clock));
+    }
+
+    /// Looks up and remembers a record of `day`, which would become row `row`
+    /// of the open segment.
+    pub fn check(&mut self, day: i32, key: u128, stage: i64, row: u32) -> Verdict {
+        self.clock += 1;
+        let clock = self.clock;
+        let (keys, touched) = self.days.entry(day).or_default();
+        *touched = clock;
+        let part = part_of(stage);
+        let verdict = match keys.entry(key) {
+            hashbrown::hash_map::Entry::Vacant(entry) => {
+                entry.insert(part);
+                Verdict::New
+            }
+            hashbrown::hash_map::Entry::Occupied(mut entry) => {
+                if part <= *entry.get() {
+                    return Verdict::Duplicate;
+                }
+                entry.insert(part);
+                match self.open.get(&key) {
+                    Some(row) => Verdict::Replaces(*row),
+                    None => Verdict::Completes,
+                }
+            }
+        };
+        if part > 0 {
+            self.open.insert(key, row);
+        }
+        verdict
+    }
+
+    /// The open segment was committed: its rows can be replaced no more. Days
+    /// that were not touched for longest are forgotten while more than
+    /// `budget` ids are held.
+    pub fn committed(&mut self, budget: usize) {
+        self.open.clear();
+        let mut held: usize = self.days.values().map(|it| it.0.len()).sum();
+        while held > budget && self.days.len() > 1 {
+            let oldest = self.days.iter().min_by_key(|it| it.1.1).map(|it| *it.0);
+            let Some(gone) = oldest.and_then(|day| self.days.remove(&day)) else { break };
+            held -= gone.0.len();
+        }
+    }
+}
+
+fn part_of(stage: i64) -> Part {
+    u8::try_from(stage.max(0)).unwrap_or(Part::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_delivery_is_a_duplicate() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.check(1, 42, i64::MIN, 0), Verdict::New);
+        assert_eq!(seen.check(1, 42, i64::MIN, 1), Verdict::Duplicate);
+        assert_eq!(seen.check(1, 43, i64::MIN, 1), Verdict::New);
+    }
+
+    #[test]
+    fn a_response_takes_the_place_of_its_request() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.check(1, 7, 1, 0), Verdict::New);
+        assert_eq!(seen.check(1, 7, 2, 1), Verdict::Replaces(0));
+        assert_eq!(seen.check(1, 7, 1, 2), Verdict::Duplicate);
+    }
+
+    #[test]
+    fn a_response_after_the_commit_completes_and_counts_nothing() {
+        let mut seen = Seen::default();
+        seen.check(1, 7, 1, 0);
+        seen.committed(10);
+        assert_eq!(seen.check(1, 7, 2, 0), Verdict::Completes);
+    }
+
+    #[test]
+    fn a_forgotten_day_is_loaded_again() {
+        let mut seen = Seen::default();
+        seen.check(1, 1, 0, 0);
+        seen.check(2, 2, 0, 1);
+        seen.committed(1);
+        assert!(!seen.has_day(1) && seen.has_day(2));
+        seen.load_day(1, [(1, 0)].into_iter());
+        assert_eq!(seen.check(1, 1, 0, 0), Verdict::Duplicate);
+    }
+}

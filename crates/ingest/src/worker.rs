@@ -1,0 +1,441 @@
+//! The part of the way that runs on several threads: one input at a time, from
+//! its bytes to protected rows.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+
+use arrow::array::ArrayRef;
+use lastuse_model::fingerprint::FingerprintKey;
+use lastuse_model::redact::Redactor;
+use lastuse_model::time::format_time;
+use lastuse_sources::{
+    Catalog, Compression, DecodeError, Decoder, Detection, FileContext, Limits, RecordReader, Reject, Resume, Sample, Source,
+    columns, decode,
+};
+
+use crate::discover::Input;
+use crate::files::{Counts, FileState, Known, WINDOW, hash_text};
+use crate::normalize::{NormalizeError, Normalizer};
+use crate::protect::{InputFacts, NO_NUMBER, Protected, Protector};
+
+/// How much of an input is looked at to tell what it is a log of.
+const SAMPLE_BYTES: usize = 64 * 1024;
+
+/// What one input sends to the thread that commits.
+pub(crate) enum Message {
+    /// The input is known, and so is where reading starts.
+    Begin(Box<FileState>),
+    /// Some of its records.
+    Chunk(Box<Chunk>),
+    /// There is nothing more to read, now.
+    End(End),
+    /// There was nothing to read.
+    Nothing(Nothing),
+}
+
+/// Records of one input.
+pub(crate) struct Chunk {
+    pub rows: Protected,
+    /// The record number of each extracted row.
+    pub record_numbers: Vec<u64>,
+    pub rejects: Vec<Reject>,
+    /// How many records were read, rejects included.
+    pub records: u64,
+    pub resume: Resume,
+}
+
+/// How reading an input ended.
+#[derive(Default)]
+pub(crate) struct End {
+    pub complete: bool,
+    pub tail_hash: Option<String>,
+    /// The last record's end is not there yet.
+    pub held_back: bool,
+    /// Why reading stopped before the end.
+    pub failed: Option<String>,
+}
+
+/// Why an input had nothing to read.
+pub(crate) enum Nothing {
+    /// It was read before and is the same.
+    AlreadyRead,
+    /// It begins like an input that is being read in this pass.
+    Later,
+    /// No source knows it.
+    Unrecognised(String),
+    /// It cannot be read.
+    Failed(String),
+}
+
+/// What all workers share.
+pub(crate) struct Shared<'a> {
+    pub catalog: &'a Catalog,
+    pub source: Option<Arc<Source>>,
+    pub scope: Option<String>,
+    pub limits: Limits,
+    pub key: Arc<FingerprintKey>,
+    pub redactor: Arc<Redactor>,
+    pub event_key: [u8; 16],
+    pub cache_key: [u8; 16],
+    pub known: RwLock<Known>,
+    pub normalizers: Mutex<HashMap<String, Arc<Normalizer>>>,
+    pub runtime: tokio::runtime::Handle,
+    pub stop: &'a AtomicBool,
+    pub bytes_read: AtomicU64,
+}
+
+/// The inputs of one pass, handed out in order.
+pub(crate) struct Pass<'a> {
+    pub shared: &'a Shared<'a>,
+    pub inputs: &'a [Input],
+    queue: Mutex<(usize, std::sync::mpsc::Sender<(usize, Receiver<Message>)>)>,
+    turn: Mutex<Turn>,
+    turned: Condvar,
+}
+
+/// Inputs claim their heads in order, so that which of two equal files is read
+/// does not depend on which thread was faster.
+#[derive(Default)]
+struct Turn {
+    next: usize,
+    heads: std::collections::HashSet<String>,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass over `inputs`; each input's messages come through a receiver of
+    /// its own, and the receivers come in the order of the inputs.
+    pub(crate) fn new(
+        shared: &'a Shared<'a>,
+        inputs: &'a [Input],
+    ) -> (Self, Receiver<(usize, Receiver<Message>)>) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let pass = Self {
+            shared,
+            inputs,
+            queue: Mutex::new((0, sender)),
+            turn: Mutex::new(Turn::default()),
+            turned: Condvar::new(),
+        };
+        (pass, receiver)
+    }
+
+    /// Reads inputs until there are no more.
+    pub(crate) fn work(&self) {
+        let shared = self.shared;
+        let mut protector = Protector::new(
+            Arc::clone(&shared.key),
+            Arc::clone(&shared.redactor),
+            shared.event_key,
+            shared.cache_key,
+        );
+        while let Some((index, sender)) = self.next() {
+            let mut claimed = false;
+            let input = &self.inputs[index];
+            // A mistake of ours in one input must not lose the others, nor hide
+            // that this one was not read.
+            let read = AssertUnwindSafe(|| {
+                read_input(self, index, input, &mut protector, &sender, &mut claimed)
+            });
+            let result = catch_unwind(read).unwrap_or_else(|_| {
+                Err(Nothing::Failed("an internal error while reading it".to_owned()))
+            });
+            if !claimed {
+                self.claim(index, None);
+            }
+            if let Err(stopped) = result {
+                // A closed channel means that the committing thread gave up.
+                let _ = sender.send(Message::Nothing(stopped));
+            }
+        }
+    }
+
+    fn next(&self) -> Option<(usize, SyncSender<Message>)> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = queue.0;
+        if index >= self.inputs.len() || self.shared.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        queue.0 += 1;
+        let (sender, receiver) = sync_channel(2);
+        queue.1.send((index, receiver)).ok()?;
+        Some((index, sender))
+    }
+
+    /// Waits for this input's turn; false when an earlier input of this pass
+    /// has the same head.
+    fn claim(&self, index: usize, head: Option<&str>) -> bool {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = self
+            .turned
+            .wait_while(turn, |it| it.next != index)
+            .unwrap_or_else(PoisonError::into_inner);
+        turn.next += 1;
+        let first = head.is_none_or(|it| turn.heads.insert(it.to_owned()));
+        drop(turn);
+        self.turned.notify_all();
+        first
+    }
+}
+
+/// Reads one input. `Err` says why there was nothing to read.
+fn read_input(
+    pass: &Pass<'_>,
+    index: usize,
+    input: &Input,
+    protector: &mut Protector,
+    sender: &SyncSender<Message>,
+    claimed: &mut bool,
+) -> Result<(), Nothing> {
+    let shared = pass.shared;
+    if is_unchanged(shared, input) {
+        return Err(Nothing::AlreadyRead);
+    }
+    let mut decoder = open(shared, input)?;
+    let (sample, whole) = decoder.head(SAMPLE_BYTES).map_err(|it| Nothing::Failed(chain(&it)))?;
+    let sample = sample.to_vec();
+    let head = sample[..sample.len().min(WINDOW)].to_vec();
+    let head_hash = hash_text(&shared.key, &head);
+    *claimed = true;
+    if !pass.claim(index, Some(&head_hash)) {
+        return Err(Nothing::Later);
+    }
+    let (source, format) = detect(shared, input, &sample, whole)?;
+    let place = find_place(shared, input, decoder, &head)?;
+    let normalizer = normalizer(shared, &source).map_err(|it| Nothing::Failed(chain(&it)))?;
+    let state = begin(shared, input, &source, place.known, &head, head_hash);
+    let facts = InputFacts {
+        source: state.source.clone(),
+        category: source.category.clone(),
+        scope: state.scope.clone(),
+        file_uid: state.file_uid.clone(),
+    };
+    let resume = state.resume;
+    if sender.send(Message::Begin(Box::new(state))).is_err() {
+        return Ok(());
+    }
+    let reader = Reading { shared, source, format, normalizer: &normalizer, facts: &facts, input };
+    let end = reader.run(place.decoder, resume, protector, sender);
+    let _ = sender.send(Message::End(end));
+    Ok(())
+}
+
+fn is_unchanged(shared: &Shared<'_>, input: &Input) -> bool {
+    let known = shared.known.read().unwrap_or_else(PoisonError::into_inner);
+    known.at_path(&input.path).is_some_and(|it| {
+        it.complete && it.size_bytes == input.size_bytes && it.modified_time == input.modified_time
+    })
+}
+
+fn open(shared: &Shared<'_>, input: &Input) -> Result<Decoder, Nothing> {
+    let failed = |it: &dyn std::error::Error| Nothing::Failed(chain(it));
+    let read: Box<dyn Read + Send> = match input.path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(File::open(&input.path).map_err(|it| failed(&it))?),
+    };
+    let hint = (input.path.as_os_str() != "-").then_some(input.size_bytes);
+    decode(read, hint, &shared.limits).map_err(|it| failed(&it))
+}
+
+/// The messages of an error and its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(it) = cause {
+        text.push_str(": ");
+        text.push_str(&it.to_string());
+        cause = it.source();
+    }
+    text
+}
+
+fn detect(
+    shared: &Shared<'_>,
+    input: &Input,
+    sample: &[u8],
+    whole: bool,
+) -> Result<(Arc<Source>, usize), Nothing> {
+    let name = input.path.to_string_lossy();
+    let sample = Sample { bytes: sample, complete: whole, name: &name };
+    let Detection { source, reason, .. } = match &shared.source {
+        Some(source) => shared.catalog.detect_as(source, &sample),
+        None => shared.catalog.detect(&sample),
+    };
+    source.ok_or(Nothing::Unrecognised(reason))
+}
+
+/// Where reading starts.
+struct Place {
+    decoder: Decoder,
+    known: Option<FileState>,
+}
+
+/// Finds out whether the input is one that was read before, and goes to where
+/// that reading ended.
+fn find_place(
+    shared: &Shared<'_>,
+    input: &Input,
+    decoder: Decoder,
+    head: &[u8],
+) -> Result<Place, Nothing> {
+    let candidates = {
+        let known = shared.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.with_head(&shared.key, head)
+    };
+    let mut decoder = decoder;
+    let mut shorter = false;
+    for candidate in candidates {
+        let end = candidate.resume.offset;
+        let (reached, tail) = go_to(&mut decoder, end).map_err(|it| Nothing::Failed(chain(&it)))?;
+        let hash = hash_text(&shared.key, &tail);
+        if reached == end && candidate.tail_hash.as_ref().is_none_or(|it| *it == hash) {
+            let at_end = decoder.head(1).is_ok_and(|it| it.0.is_empty());
+            if at_end && candidate.complete {
+                return Err(Nothing::AlreadyRead);
+            }
+            return Ok(Place { decoder, known: Some(candidate) });
+        }
+        shorter |= reached < end;
+        decoder = open(shared, input)?;
+    }
+    // All that a shorter copy holds was read from the longer one.
+    if shorter { Err(Nothing::AlreadyRead) } else { Ok(Place { decoder, known: None }) }
+}
+
+/// Reads on to `end`; how far it got, and the last bytes before.
+fn go_to(decoder: &mut Decoder, end: u64) -> Result<(u64, Vec<u8>), DecodeError> {
+    let window = end.min(WINDOW as u64);
+    let skipped = decoder.skip(end - window)?;
+    let mut tail = Vec::with_capacity(WINDOW);
+    decoder.by_ref().take(window).read_to_end(&mut tail).map_err(DecodeError::Read)?;
+    Ok((skipped + tail.len() as u64, tail))
+}
+
+fn begin(
+    shared: &Shared<'_>,
+    input: &Input,
+    source: &Source,
+    known: Option<FileState>,
+    head: &[u8],
+    head_hash: String,
+) -> FileState {
+    let path = PathBuf::from(shared.redactor.redact(&input.path.to_string_lossy()).as_ref());
+    match known {
+        Some(known) => FileState {
+            path,
+            size_bytes: input.size_bytes,
+            modified_time: input.modified_time,
+            complete: false,
+            ..known
+        },
+        None => {
+            let known = shared.known.read().unwrap_or_else(PoisonError::into_inner);
+            FileState {
+                file_uid: known.new_uid(&head_hash),
+                path,
+                source: source.name.clone(),
+                scope: shared.scope.clone().unwrap_or_default(),
+                complete: false,
+                size_bytes: input.size_bytes,
+                modified_time: input.modified_time,
+                head_bytes: head.len(),
+                head_hash,
+                tail_hash: None,
+                resume: Resume::default(),
+                counts: Counts::default(),
+                event_times: (NO_NUMBER, NO_NUMBER),
+            }
+        }
+    }
+}
+
+/// The planned SQL of a source; planned when its first input turns up.
+fn normalizer(shared: &Shared<'_>, source: &Source) -> Result<Arc<Normalizer>, NormalizeError> {
+    let mut all = shared.normalizers.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = all.get(&source.name) {
+        return Ok(Arc::clone(found));
+    }
+    let made = shared.runtime.block_on(Normalizer::plan(&source.name, &source.sql))?;
+    let made = Arc::new(made);
+    all.insert(source.name.clone(), Arc::clone(&made));
+    Ok(made)
+}
+
+/// The reading of one input.
+struct Reading<'a> {
+    shared: &'a Shared<'a>,
+    source: Arc<Source>,
+    format: usize,
+    normalizer: &'a Normalizer,
+    facts: &'a InputFacts,
+    input: &'a Input,
+}
+
+impl Reading<'_> {
+    fn run(
+        &self,
+        decoder: Decoder,
+        resume: Resume,
+        protector: &mut Protector,
+        sender: &SyncSender<Message>,
+    ) -> End {
+        let fail = |it: &dyn std::error::Error| End { failed: Some(chain(it)), ..End::default() };
+        let context = FileContext {
+            name: self.input.path.to_string_lossy().into_owned(),
+            time_text: Some(format_time(self.input.modified_time)),
+        };
+        let growing = decoder.kind() == Compression::Plain && self.input.path.as_os_str() != "-";
+        let fields = self.normalizer.fields();
+        let limits = self.shared.limits.clone();
+        let source = Arc::clone(&self.source);
+        let mut reader = match RecordReader::new(
+            decoder, source, self.format, fields, context, resume, limits, growing,
+        ) {
+            Ok(reader) => reader,
+            Err(error) => return fail(&error),
+        };
+        let mut columns = columns(&self.source, fields);
+        let mut offset = resume.offset;
+        loop {
+            if self.shared.stop.load(Ordering::Relaxed) {
+                return End::default();
+            }
+            let info = match reader.read_chunk(&mut columns) {
+                Ok(Some(info)) => info,
+                Ok(None) => break,
+                Err(error) => return fail(&error),
+            };
+            let rows = columns.len();
+            let arrays: Vec<ArrayRef> =
+                columns.finish().into_iter().map(|it| Arc::new(it) as ArrayRef).take(fields.len()).collect();
+            let normalized = match self.normalizer.normalize(arrays, rows) {
+                Ok(normalized) => normalized,
+                Err(error) => return fail(&error),
+            };
+            let rows = protector.protect(&normalized, self.facts);
+            self.shared.bytes_read.fetch_add(info.resume.offset - offset, Ordering::Relaxed);
+            offset = info.resume.offset;
+            let chunk = Chunk {
+                rows,
+                record_numbers: info.record_numbers,
+                rejects: info.rejects,
+                records: info.records,
+                resume: info.resume,
+            };
+            if sender.send(Message::Chunk(Box::new(chunk))).is_err() {
+                return End::default();
+            }
+        }
+        End {
+            complete: true,
+            tail_hash: reader.tail().map(|it| hash_text(&self.shared.key, &it)),
+            held_back: reader.held_back(),
+            failed: None,
+        }
+    }
+}

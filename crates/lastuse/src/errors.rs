@@ -1,0 +1,69 @@
+//! How an error looks: what, why, and what to do.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// An error with a hint on what to do about it.
+#[derive(Debug)]
+pub struct Hinted {
+    message: String,
+    hint: String,
+}
+
+impl std::fmt::Display for Hinted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hinted {}
+
+/// An error with a hint.
+pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Hinted { message: message.into(), hint: hint.into() })
+}
+
+/// Prints the error of a command, if it failed, and gives its exit code.
+pub fn finish(result: anyhow::Result<u8>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            print(&error);
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Whoever read the output had enough, as `head` does: not a failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|it| {
+        it.downcast_ref::<std::io::Error>()
+            .is_some_and(|it| it.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn print(error: &anyhow::Error) {
+    let mut out = std::io::stderr().lock();
+    let mut last = String::new();
+    for (depth, cause) in error.chain().enumerate() {
+        let text = printable(&cause.to_string());
+        // Some libraries say their cause in their own message too.
+        if depth > 0 && last.contains(&text) {
+            continue;
+        }
+        let label = if depth == 0 { "error" } else { "  caused by" };
+        let _ = writeln!(out, "{label}: {text}");
+        last = text;
+    }
+    if let Some(hinted) = error.chain().find_map(|it| it.downcast_ref::<Hinted>()) {
+        let _ = writeln!(out, "hint: {}", printable(&hinted.hint));
+    }
+}
+
+/// Control characters never reach a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|it| if it.is_control() && it != '\n' { '\u{fffd}' } else { it })
+        .collect()
+}

@@ -1,0 +1,220 @@
+//! `lastuse ingest`: read logs.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use lastuse_ingest::{Ingest, Input, Progress, Report, discover};
+use lastuse_model::redact::Redactor;
+
+use crate::cli::INTERRUPTED;
+use crate::errors::{hinted, printable};
+use crate::workspace::Workspace;
+
+/// Flags of `ingest`.
+#[derive(Debug, Args)]
+pub struct IngestArgs {
+    /// Files, directories, globs, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The source of all inputs; else it is found out for each
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// The issuer of what the logs name, where they don't say (a Vault cluster, a host)
+    #[arg(long, value_name = "NAME")]
+    pub scope: Option<String>,
+}
+
+/// Runs `ingest`.
+pub fn run(workspace: &Workspace, args: &IngestArgs) -> anyhow::Result<u8> {
+    let report = read(workspace, args)?;
+    print_report(&report)?;
+    if report.interrupted {
+        eprintln!("interrupted: what was read is stored; run the same command again to go on");
+        return Ok(INTERRUPTED);
+    }
+    Ok(u8::from(is_failure(&report)))
+}
+
+/// Some input that the user meant was not read.
+fn is_failure(report: &Report) -> bool {
+    !report.failed.is_empty()
+        || report.passed.iter().any(|it| it.failed)
+        || report.unrecognised.iter().any(|it| it.2)
+}
+
+/// Reads the inputs into the store.
+pub fn read(workspace: &Workspace, args: &IngestArgs) -> anyhow::Result<Report> {
+    let catalog = workspace.source_catalog()?;
+    if let Some(name) = &args.source
+        && catalog.get(name).is_none()
+    {
+        return Err(hinted(
+            format!("there is no source called `{name}`"),
+            "`lastuse sources list` shows the sources",
+        ));
+    }
+    let store = workspace.store()?;
+    let key = Arc::new(workspace.key()?);
+    let registry = workspace.registry(&store)?;
+    let redactor = Arc::new(Redactor::new((*key).clone(), registry.secret_uids()));
+    let (stdin, paths): (Vec<_>, Vec<_>) =
+        args.paths.iter().cloned().partition(|it| it.as_os_str() == "-");
+    let mut found = discover(&paths, &workspace.global.data);
+    found.inputs.extend(stdin.first().map(|path| Input {
+        path: path.clone(),
+        size_bytes: 0,
+        modified_time: workspace.as_of().as_microsecond(),
+        named: true,
+    }));
+    let stop = stop_on_interrupt(workspace);
+    let bar = progress_bar(found.inputs.len());
+    let ingest = Ingest {
+        store: &store,
+        key,
+        redactor,
+        catalog: &catalog,
+        source: args.source.clone(),
+        scope: args.scope.clone(),
+        threads: workspace.threads(),
+        runtime: workspace.runtime.handle().clone(),
+        stop: &stop,
+        progress: &|it: &Progress| show(&bar, it),
+    };
+    let mut report = ingest.run(&found.inputs)?;
+    bar.finish_and_clear();
+    report.passed = found.passed;
+    Ok(report)
+}
+
+/// The first Ctrl-C ends the run in good order, the second at once.
+fn stop_on_interrupt(workspace: &Workspace) -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    workspace.runtime.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return;
+        }
+        flag.store(true, Ordering::Relaxed);
+        eprintln!("\nstopping: storing what was read (Ctrl-C again to stop at once)");
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    });
+    stop
+}
+
+/// Progress goes to a terminal, and nowhere else.
+fn progress_bar(inputs: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() || inputs == 0 {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(inputs as u64);
+    let template = "{elapsed_precise} {bar:30} {pos}/{len} files, {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: &Progress) {
+    if bar.is_hidden() {
+        return;
+    }
+    bar.set_length(progress.inputs_total as u64);
+    bar.set_position(progress.inputs_done as u64);
+    bar.set_message(format!(
+        "{} MB, {} events",
+        progress.bytes_read / 1_000_000,
+        thousands(progress.events)
+    ));
+}
+
+/// A number with its thousands set apart.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// What was read, per source: the four kinds add up to the records.
+pub fn print_report(report: &Report) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if !report.sources.is_empty() {
+        let names = report.sources.keys().map(|it| it.chars().count());
+        let width = names.max().unwrap_or(0).max("source".len());
+        writeln!(
+            out,
+            "{:width$}  {:>7}  {:>11}  {:>11}  {:>10}  {:>9}  {:>9}",
+            "source", "files", "records", "accepted", "duplicates", "skipped", "rejected"
+        )?;
+        for (name, it) in &report.sources {
+            let counts = it.counts;
+            writeln!(
+                out,
+                "{name:width$}  {:>7}  {:>11}  {:>11}  {:>10}  {:>9}  {:>9}",
+                thousands(it.files),
+                thousands(counts.records()),
+                thousands(counts.accepted),
+                thousands(counts.duplicate),
+                thousands(counts.skipped),
+                thousands(counts.rejected),
+            )?;
+        }
+    }
+    if report.unchanged > 0 {
+        writeln!(out, "{} files were read before and are the same", thousands(report.unchanged))?;
+    }
+    if report.sources.is_empty() && report.unchanged == 0 {
+        writeln!(out, "no records were found")?;
+    }
+    out.flush()?;
+    print_troubles(report);
+    Ok(())
+}
+
+/// How many inputs in trouble are named one by one.
+const TROUBLES_SHOWN: usize = 20;
+
+/// What was not read, on standard error, each with its reason.
+fn print_troubles(report: &Report) {
+    let mut lines = Vec::new();
+    let mut say = |kind: &str, path: &std::path::Path, reason: &str| {
+        let path = printable(&path.display().to_string());
+        lines.push(format!("{kind}: `{path}`: {}", printable(reason)));
+    };
+    for (path, reason) in &report.failed {
+        say("error", path, reason);
+    }
+    for it in &report.passed {
+        say(if it.failed { "error" } else { "note" }, &it.path, &it.reason);
+    }
+    for (path, reason, named) in &report.unrecognised {
+        say(if *named { "error" } else { "note" }, path, &format!("no source: {reason}"));
+    }
+    for path in &report.held_back {
+        say("note", path, "its last record is not complete yet and waits for the next run");
+    }
+    for line in lines.iter().take(TROUBLES_SHOWN) {
+        eprintln!("{line}");
+    }
+    if lines.len() > TROUBLES_SHOWN {
+        eprintln!("... and {} more like these", lines.len() - TROUBLES_SHOWN);
+    }
+    if report.total().rejected > 0 {
+        eprintln!(
+            "note: records were rejected; `lastuse sql \"SELECT path, record_number, reason FROM rejects\"` lists them"
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! `lastuse secrets`: import and list secrets and what they are known by.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Subcommand;
+use lastuse_model::registry::{Registry, RegistryFormat, ResolvedRegistry, SecretSource, resolve};
+use lastuse_store::Store;
+use zeroize::Zeroizing;
+
+use crate::output::{OutputArgs, print};
+use crate::workspace::Workspace;
+
+/// What to do with secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// Import registry files (YAML or JSON); importing again changes nothing
+    Import {
+        /// The registry files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// List secrets, versions, their state and the identifiers known
+    List {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
+/// Runs `secrets`.
+pub fn run(workspace: &Workspace, command: &SecretsCommand) -> anyhow::Result<u8> {
+    match command {
+        SecretsCommand::Import { files } => {
+            let store = workspace.store()?;
+            for file in files {
+                let (secrets, versions) = import(workspace, &store, file)?;
+                println!("imported `{}`: {secrets} secrets, {versions} versions", file.display());
+            }
+        }
+        SecretsCommand::List { output } => {
+            let store = workspace.existing_store()?;
+            let catalog = workspace.catalog(&store)?;
+            let answer = workspace.runtime.block_on(catalog.report_rows("secrets", None))?;
+            print(&answer, output.format)?;
+        }
+    }
+    Ok(0)
+}
+
+/// Takes one registry file into the store; how many secrets and versions it has.
+pub fn import(
+    workspace: &Workspace,
+    store: &Store,
+    file: &Path,
+) -> anyhow::Result<(usize, usize)> {
+    let doing = || format!("cannot import `{}`", file.display());
+    let text = std::fs::read_to_string(file).map(Zeroizing::new).with_context(doing)?;
+    let format = RegistryFormat::of_name(&file.to_string_lossy());
+    let registry = Registry::parse(&text, format).with_context(doing)?;
+    let key = workspace.key()?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let resolved = resolve(&registry, &key, &|it| read_secret(folder, it)).with_context(doing)?;
+    let counts =
+        (resolved.secrets.len(), resolved.secrets.iter().map(|it| it.versions.len()).sum());
+    let mut all: ResolvedRegistry = workspace.registry(store)?;
+    all.merge(resolved);
+    for conflict in all.conflicts() {
+        let names: Vec<_> =
+            conflict.versions.iter().map(|it| format!("`{}` version `{}`", it.0, it.1)).collect();
+        eprintln!(
+            "warning: {} are known by the same credential {}",
+            names.join(" and "),
+            conflict.credential_uid.short()
+        );
+    }
+    store.put_registry(&serde_json::to_string(&all).with_context(doing)?)?;
+    Ok(counts)
+}
+
+fn read_secret(
+    folder: &Path,
+    source: &SecretSource,
+) -> Result<Zeroizing<Vec<u8>>, std::io::Error> {
+    match source {
+        SecretSource::Env(name) => match std::env::var_os(name) {
+            Some(value) => Ok(Zeroizing::new(value.into_encoded_bytes())),
+            None => Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the variable is not set")),
+        },
+        SecretSource::File(path) => std::fs::read(folder.join(path)).map(Zeroizing::new),
+    }
+}

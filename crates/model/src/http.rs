@@ -1,0 +1,348 @@
+//! Credentials as HTTP carries them: the authorization header and query parameters.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroize;
+
+use crate::kind::{AWS_ACCESS_KEY_ID, SECRET_VALUE, is_absent, is_masked};
+
+/// Text that may be a raw secret: prints `****`, and an own copy is cleared when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText<'a>(Cow<'a, str>);
+
+impl Deref for SecretText<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}
+
+impl Drop for SecretText<'_> {
+    fn drop(&mut self) {
+        if let Cow::Owned(text) = &mut self.0 {
+            text.zeroize();
+        }
+    }
+}
+
+/// The credential in an authorization header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorization<'a> {
+    /// `secret_value`, or `aws_access_key_id` for signed requests.
+    pub kind: &'static str,
+    /// The token, the password, or the key id.
+    pub value: SecretText<'a>,
+    /// The user name of Basic authentication.
+    pub user: Option<Cow<'a, str>>,
+}
+
+/// Schemes whose value proves possession once and names no lasting credential.
+const ONE_TIME_SCHEMES: &[&str] = &["digest", "negotiate", "ntlm", "kerberos", "scram-sha-256"];
+
+/// Reads the value of an authorization header.
+///
+/// `Bearer`, `token` and other schemes with one value carry a raw secret. Basic
+/// carries a user and a password; a password that is empty or GitHub's
+/// `x-oauth-basic` means that the secret stands in place of the user. AWS
+/// signatures name an access key id. A value without a scheme is a raw secret.
+/// None if there is no credential, or only what a proxy writes over one.
+pub fn authorization(header: &str) -> Option<Authorization<'_>> {
+    let header = header.trim();
+    if is_absent(header) || is_masked(header) {
+        return None;
+    }
+    let (scheme, rest) = match header.split_once(char::is_whitespace) {
+        Some((scheme, rest)) => (scheme, rest.trim()),
+        None if is_scheme_alone(header) => return None,
+        None => return secret(header),
+    };
+    if is_absent(rest) || is_masked(rest) {
+        return None;
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        return Some(basic(rest));
+    }
+    if scheme == "AWS" || scheme.starts_with("AWS4-") {
+        return aws_key_id(scheme, rest);
+    }
+    if ONE_TIME_SCHEMES
+        .iter()
+        .any(|it| scheme.eq_ignore_ascii_case(it))
+    {
+        return None;
+    }
+    secret(quoted_token(rest))
+}
+
+fn is_scheme_alone(header: &str) -> bool {
+    ["bearer", "basic", "token", "apikey"]
+        .iter()
+        .any(|it| header.eq_ignore_ascii_case(it))
+}
+
+fn secret(value: &str) -> Option<Authorization<'_>> {
+    if value.is_empty() || is_masked(value) {
+        return None;
+    }
+    Some(Authorization {
+        kind: SECRET_VALUE,
+        value: SecretText(Cow::Borrowed(value)),
+        user: None,
+    })
+}
+
+/// Rails and Heroku write `Token token="..."`.
+fn quoted_token(rest: &str) -> &str {
+    match rest.strip_prefix("token=") {
+        Some(value) => {
+            let value = value.split([',', ';']).next().unwrap_or(value);
+            value.trim().trim_matches('"')
+        }
+        None => rest.trim_matches('"'),
+    }
+}
+
+fn basic(encoded: &str) -> Authorization<'_> {
+    let raw = Authorization {
+        kind: SECRET_VALUE,
+        value: SecretText(Cow::Borrowed(encoded)),
+        user: None,
+    };
+    let Some(decoded) = decode_base64(encoded) else {
+        return raw;
+    };
+    // Passwords that are not UTF-8 are rare enough; what matters is that two
+    // requests with the same one give the same text.
+    let mut text = match String::from_utf8(decoded) {
+        Ok(text) => text,
+        Err(error) => error.as_bytes().iter().copied().map(char::from).collect(),
+    };
+    let Some(colon) = text.find(':') else {
+        return Authorization {
+            value: SecretText(Cow::Owned(text)),
+            ..raw
+        };
+    };
+    let user = text[..colon].to_owned();
+    let password = text[colon + 1..].to_owned();
+    text.zeroize();
+    match password.as_str() {
+        // Stripe and GitHub take the key as the user name.
+        "" | "x-oauth-basic" => Authorization {
+            value: SecretText(Cow::Owned(user)),
+            ..raw
+        },
+        _ => Authorization {
+            value: SecretText(Cow::Owned(password)),
+            user: (!user.is_empty()).then_some(Cow::Owned(user)),
+            ..raw
+        },
+    }
+}
+
+/// Decodes base64 of either alphabet, with or without padding.
+pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let bare = text.trim_end_matches('=').as_bytes();
+    if bare.iter().any(|it| matches!(it, b'-' | b'_')) {
+        BASE64URL_NOPAD.decode(bare).ok()
+    } else {
+        BASE64_NOPAD.decode(bare).ok()
+    }
+}
+
+/// Signature version 4 (`Credential=ID/date/...`) and version 2 (`ID:signature`).
+fn aws_key_id<'a>(scheme: &str, rest: &'a str) -> Option<Authorization<'a>> {
+    let id = if scheme == "AWS" {
+        rest.split_once(':')?.0
+    } else {
+        let (_, credential) = rest.split_once("Credential=")?;
+        credential.split(['/', ',', ' ']).next()?
+    };
+    if is_absent(id) {
+        return None;
+    }
+    Some(Authorization {
+        kind: AWS_ACCESS_KEY_ID,
+        value: SecretText(Cow::Borrowed(id)),
+        user: None,
+    })
+}
+
+/// Returns the first value of a query parameter, percent-decoded and with `+` as a space.
+///
+/// Takes a whole URL, a path with a query, or a query alone. What stands in the
+/// fragment was never sent to a server.
+pub fn query_parameter<'a>(url: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let before_fragment = url.split('#').next()?;
+    let query = match before_fragment.split_once('?') {
+        Some((_, query)) => query,
+        None if before_fragment.starts_with('/') || before_fragment.contains("://") => return None,
+        None => before_fragment,
+    };
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        (key == name || form_decode(key) == name).then(|| form_decode(value))
+    })
+}
+
+fn form_decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let spaced = text.replace('+', " ");
+    Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::BASE64;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parts(header: &str) -> Option<(&'static str, String, Option<String>)> {
+        authorization(header).map(|it| {
+            let user = it.user.as_deref().map(str::to_owned);
+            (it.kind, it.value.to_string(), user)
+        })
+    }
+
+    fn secret_of(header: &str) -> Option<String> {
+        parts(header).map(|it| it.1)
+    }
+
+    #[test]
+    fn a_bearer_token_is_a_raw_secret() {
+        for header in [
+            "Bearer made-up-1",
+            "bearer  made-up-1",
+            "token made-up-1",
+            "SSWS made-up-1",
+            "ApiKey made-up-1",
+            "Token token=\"made-up-1\", email=\"a@b\"",
+            "made-up-1",
+            " Bearer \"made-up-1\" ",
+        ] {
+            let expected = Some((SECRET_VALUE, "made-up-1".to_owned(), None));
+            assert_eq!(parts(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn basic_gives_password_and_user() {
+        let header = format!("Basic {}", BASE64.encode(b"deploy:made:up"));
+        let expected = (
+            SECRET_VALUE,
+            "made:up".to_owned(),
+            Some("deploy".to_owned()),
+        );
+        assert_eq!(parts(&header), Some(expected));
+        let header = header.trim_end_matches('=').replace("Basic", "basic");
+        assert_eq!(secret_of(&header).as_deref(), Some("made:up"));
+    }
+
+    #[test]
+    fn a_key_in_place_of_the_user_is_the_secret() {
+        for text in [
+            "sk_test_madeup:",
+            "sk_test_madeup:x-oauth-basic",
+            "sk_test_madeup",
+        ] {
+            let header = format!("Basic {}", BASE64.encode(text.as_bytes()));
+            let expected = Some((SECRET_VALUE, "sk_test_madeup".to_owned(), None));
+            assert_eq!(parts(&header), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signed_request_names_its_access_key() {
+        for header in [
+            "AWS4-HMAC-SHA256 Credential=AKIA2222MADEUP333344/20260102/us-east-1/s3/aws4_request, \
+             SignedHeaders=host, Signature=00ff",
+            "AWS AKIA2222MADEUP333344:c2lnbmF0dXJl",
+        ] {
+            let expected = (AWS_ACCESS_KEY_ID, "AKIA2222MADEUP333344".to_owned(), None);
+            assert_eq!(parts(header), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_header_without_credential_is_none() {
+        for header in [
+            "",
+            "-",
+            "Bearer",
+            "Bearer -",
+            "Bearer ",
+            "Basic ****",
+            "[REDACTED]",
+            "Bearer null",
+            "Bearer undefined",
+            "Digest username=\"a\", response=\"b\"",
+            "Negotiate YIIabc",
+            "AWS4-HMAC-SHA256 SignedHeaders=host",
+        ] {
+            assert_eq!(parts(header), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_secret_never_shows_in_debug() {
+        let header = format!("Basic {}", BASE64.encode(b"deploy:made-up-1"));
+        let shown = format!("{:?}", authorization(&header));
+        assert!(
+            shown.contains("****") && !shown.contains("made-up-1"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_query_parameter_is_decoded_and_the_first_one_wins() {
+        for (url, expected) in [
+            ("https://a.example/p?x=1&key=a%2Bb%20c", Some("a+b c")),
+            ("/p?key=1&key=2", Some("1")),
+            ("/p?monkey=1&key=2", Some("2")),
+            ("/p?k%65y=a+b", Some("a b")),
+            ("key=1&x=2", Some("1")),
+            ("/p?key=", Some("")),
+            ("/p?key", None),
+            ("/p#key=1", None),
+            ("/p?x=1#&key=1", None),
+            ("/key=1", None),
+            ("/p?Key=1", None),
+            ("", None),
+        ] {
+            assert_eq!(query_parameter(url, "key").as_deref(), expected, "{url}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_or_url_makes_reading_panic(text: String, name: String) {
+            let _ = authorization(&text);
+            let _ = authorization(&format!("Basic {text}"));
+            let _ = query_parameter(&text, &name);
+            let _ = query_parameter(&format!("/?{text}"), &name);
+        }
+
+        #[test]
+        fn every_basic_password_comes_back(user in "[^:]{1,20}", password in "[!-~]{4,30}") {
+            prop_assume!(password != "x-oauth-basic");
+            let header = format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()));
+            let found = authorization(&header).unwrap();
+            prop_assert_eq!(&*found.value, password.as_str());
+            prop_assert_eq!(found.user.as_deref(), Some(user.as_str()));
+        }
+    }
+}

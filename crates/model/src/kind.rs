@@ -1,0 +1,354 @@
+//! Kinds of credential identifiers: canonical form, who may see them, what they are unique within.
+//!
+//! One table says it all. A kind that is not in the table is an identifier of
+//! a user's own source: its value is taken as it is and never shown.
+
+use std::borrow::Cow;
+
+use data_encoding::{BASE64, BASE64_NOPAD};
+use sha2::{Digest, Sha256};
+
+/// A raw secret, as presented.
+pub const SECRET_VALUE: &str = "secret_value";
+/// The SHA-256 of a raw secret, as hex or base64 text.
+pub const SECRET_SHA256: &str = "secret_sha256";
+/// A fingerprint made elsewhere with the same key (`lu1_...`).
+pub const FINGERPRINT: &str = "fingerprint";
+/// An AWS access key id (`AKIA...`, `ASIA...`).
+pub const AWS_ACCESS_KEY_ID: &str = "aws_access_key_id";
+/// The fingerprint of an SSH public key (`SHA256:...`, `MD5:...`), or the key itself.
+pub const SSH_PUBLIC_KEY: &str = "ssh_public_key";
+/// A Vault token or secret id as one audit device hashes it (`hmac-sha256:...`).
+pub const VAULT_HMAC: &str = "vault_hmac";
+
+/// How the values of a kind are brought into one form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A raw secret: exact bytes.
+    Secret,
+    /// A SHA-256 of a raw secret.
+    Sha256,
+    /// A finished fingerprint.
+    Fingerprint,
+    /// Surrounding white space removed, nothing else.
+    AsIs,
+    /// Lower case.
+    Lower,
+    /// Hexadecimal digits in lower case, without colons.
+    Hex,
+    /// Vault's `hmac-sha256:` and lower-case hexadecimal digits.
+    VaultHmac,
+    /// `SHA256:` without padding, `MD5:` in lower case; a whole public key is hashed.
+    SshFingerprint,
+}
+
+/// What is known of one kind of identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// The word in `_kind` columns and in the registry.
+    pub name: &'static str,
+    /// The canonical form of its values.
+    pub form: Form,
+    /// True if a value may be shown and stored in clear.
+    pub public: bool,
+    /// True if a value is unique only within its issuer, so that a scope is needed.
+    pub scoped: bool,
+}
+
+const fn kind(name: &'static str, form: Form, public: bool, scoped: bool) -> Kind {
+    Kind {
+        name,
+        form,
+        public,
+        scoped,
+    }
+}
+
+/// All kinds that lastuse knows by itself.
+///
+/// A Vault HMAC is public because its salt never leaves the audit device;
+/// a plain SHA-256 is not, because a short secret can be guessed from it.
+pub const KINDS: &[Kind] = &[
+    kind(SECRET_VALUE, Form::Secret, false, false),
+    kind(SECRET_SHA256, Form::Sha256, false, false),
+    kind(FINGERPRINT, Form::Fingerprint, false, false),
+    kind(AWS_ACCESS_KEY_ID, Form::AsIs, true, false),
+    kind("aws_credential_id", Form::AsIs, true, false),
+    kind(SSH_PUBLIC_KEY, Form::SshFingerprint, true, false),
+    kind("ssh_certificate", Form::AsIs, true, true),
+    kind(VAULT_HMAC, Form::VaultHmac, true, true),
+    kind("vault_accessor", Form::AsIs, true, false),
+    kind("vault_lease", Form::AsIs, true, true),
+    kind("github_token_id", Form::AsIs, true, true),
+    kind("gitlab_token_id", Form::AsIs, true, true),
+    kind("gcp_service_account_key", Form::AsIs, true, false),
+    kind("entra_key_id", Form::Lower, true, true),
+    kind("azure_key_slot", Form::Lower, true, true),
+    kind("okta_token_id", Form::AsIs, true, false),
+    kind("jwt_id", Form::AsIs, true, true),
+    kind("oauth_client_id", Form::AsIs, true, true),
+    kind("api_key_id", Form::AsIs, true, true),
+    kind("kubernetes_credential_id", Form::AsIs, true, false),
+    kind("x509_sha256", Form::Hex, true, false),
+    kind("x509_sha1", Form::Hex, true, false),
+    kind("x509_serial", Form::Hex, true, true),
+];
+
+/// Returns what is known of a kind.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|it| it.name == name)
+}
+
+/// True if identifiers of this kind may be shown.
+///
+/// Before a value is stored in clear, [`public_value`] must also agree to that
+/// value: a log can hold a raw token where an identifier was expected.
+pub fn is_public(name: &str) -> bool {
+    find(name).is_some_and(|it| it.public)
+}
+
+/// True if values of this kind are unique only within an issuer.
+pub fn needs_scope(name: &str) -> bool {
+    find(name).is_some_and(|it| it.scoped)
+}
+
+/// True if a value says that there is no credential: empty, `0`, `-`, or the word `null`.
+///
+/// GitHub writes `0` for "no token", CloudTrail writes an empty key id, access
+/// logs write `-`, and loggers that print absent values write `null`.
+pub fn is_absent(value: &str) -> bool {
+    matches!(value.trim(), "" | "0" | "-" | "null")
+}
+
+/// True if a value is what a log writes in place of a secret it hides.
+///
+/// All hidden secrets would otherwise be one credential that everyone uses.
+pub fn is_masked(value: &str) -> bool {
+    let bare = value
+        .trim()
+        .trim_matches(['[', ']', '<', '>', '{', '}', '(', ')', '"', '\'']);
+    let bare_lower = bare.to_ascii_lowercase();
+    if matches!(
+        bare_lower.as_str(),
+        "redacted" | "filtered" | "masked" | "sanitized" | "undefined"
+    ) {
+        return true;
+    }
+    let mut characters = bare.chars();
+    match characters.next() {
+        Some(first @ ('*' | 'x' | 'X' | '.' | '•' | '#')) => {
+            bare.chars().count() >= 3 && characters.all(|it| it == first)
+        }
+        _ => false,
+    }
+}
+
+/// Returns the canonical form of an identifier, so that two spellings of one
+/// identifier become one fingerprint.
+///
+/// Raw secrets, hashes and fingerprints are not identifiers; they come back as they are.
+pub fn canonical<'a>(kind: &str, value: &'a str) -> Cow<'a, str> {
+    let form = find(kind).map_or(Form::AsIs, |it| it.form);
+    let trimmed = value.trim();
+    match form {
+        Form::Secret | Form::Sha256 | Form::Fingerprint => Cow::Borrowed(value),
+        Form::AsIs => Cow::Borrowed(trimmed),
+        Form::Lower => lower(trimmed),
+        Form::Hex => hex(trimmed),
+        Form::VaultHmac => vault_hmac(trimmed),
+        Form::SshFingerprint => ssh_fingerprint(trimmed),
+    }
+}
+
+/// Returns the canonical value if it may be stored and shown in clear.
+///
+/// The kind must be public and the value must look like one of that kind; a raw
+/// Vault token under `vault_hmac` (an audit device with `log_raw`) does not.
+pub fn public_value<'a>(kind: &str, value: &'a str) -> Option<Cow<'a, str>> {
+    let known = find(kind).filter(|it| it.public)?;
+    if is_absent(value) || value.len() > 512 || value.bytes().any(|it| it < 0x20) {
+        return None;
+    }
+    let canonical = canonical(kind, value);
+    let fits = match known.form {
+        Form::Secret | Form::Sha256 | Form::Fingerprint => false,
+        Form::VaultHmac => is_vault_hmac(&canonical),
+        Form::SshFingerprint => is_ssh_fingerprint(&canonical),
+        Form::Hex => canonical.bytes().all(|it| it.is_ascii_hexdigit()),
+        Form::Lower | Form::AsIs if kind == AWS_ACCESS_KEY_ID => is_aws_key_id(&canonical),
+        Form::Lower | Form::AsIs => true,
+    };
+    fits.then_some(canonical)
+}
+
+/// True if a text has the shape of an AWS access key id; a secret key has lower
+/// case, `/` or `+` in it.
+pub fn is_aws_key_id(value: &str) -> bool {
+    (4..=128).contains(&value.len())
+        && value
+            .bytes()
+            .all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
+}
+
+/// True if a text is Vault's salted hash and not a raw value.
+pub fn is_vault_hmac(value: &str) -> bool {
+    value
+        .strip_prefix("hmac-sha256:")
+        .is_some_and(|it| it.len() == 64 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn is_ssh_fingerprint(value: &str) -> bool {
+    value.starts_with("SHA256:") || value.starts_with("MD5:")
+}
+
+fn lower(value: &str) -> Cow<'_, str> {
+    if value.bytes().any(|it| it.is_ascii_uppercase()) {
+        Cow::Owned(value.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(value)
+    }
+}
+
+fn hex(value: &str) -> Cow<'_, str> {
+    if value.contains(':') {
+        Cow::Owned(value.replace(':', "").to_ascii_lowercase())
+    } else {
+        lower(value)
+    }
+}
+
+fn vault_hmac(value: &str) -> Cow<'_, str> {
+    if value.len() == 64 && value.bytes().all(|it| it.is_ascii_hexdigit()) {
+        return Cow::Owned(format!("hmac-sha256:{}", value.to_ascii_lowercase()));
+    }
+    let prefix = value.get(..12).unwrap_or_default();
+    if prefix.eq_ignore_ascii_case("hmac-sha256:") {
+        lower(value)
+    } else {
+        Cow::Borrowed(value)
+    }
+}
+
+/// sshd prints `SHA256:` with or without padding, and MD5 with or without its
+/// name; a registry may hold the line of an `authorized_keys` file.
+fn ssh_fingerprint(value: &str) -> Cow<'_, str> {
+    if let Some(hash) = value.strip_prefix("SHA256:") {
+        let bare = hash.trim_end_matches('=');
+        return Cow::Borrowed(&value[..7 + bare.len()]);
+    }
+    let md5 = value.strip_prefix("MD5:").unwrap_or(value);
+    if md5.len() == 47 && md5.split(':').count() == 16 {
+        return Cow::Owned(format!("MD5:{}", md5.to_ascii_lowercase()));
+    }
+    let blob = value
+        .split_ascii_whitespace()
+        .find(|it| it.starts_with("AAAA"))
+        .and_then(|it| BASE64.decode(it.as_bytes()).ok());
+    match blob {
+        Some(blob) => Cow::Owned(format!(
+            "SHA256:{}",
+            BASE64_NOPAD.encode(&Sha256::digest(&blob))
+        )),
+        None => Cow::Borrowed(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_markers_are_no_credential() {
+        for value in ["", " ", "0", "-", " - ", "null"] {
+            assert!(is_absent(value), "{value:?}");
+        }
+        for value in ["00", "AKIA", "--", "none"] {
+            assert!(!is_absent(value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_log_writes_over_a_secret_is_no_credential() {
+        for value in [
+            "****",
+            "[FILTERED]",
+            "<redacted>",
+            "xxxxxx",
+            "REDACTED",
+            "...",
+            "•••",
+        ] {
+            assert!(is_masked(value), "{value:?}");
+        }
+        for value in ["xx1xx", "hunter2", "x", "**a**"] {
+            assert!(!is_masked(value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn two_spellings_of_an_ssh_key_are_one() {
+        let bare = "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8";
+        assert_eq!(canonical(SSH_PUBLIC_KEY, &format!("{bare}=")), bare);
+        assert_eq!(canonical(SSH_PUBLIC_KEY, bare), bare);
+        let md5 = "39:33:99:e9:a0:dc:f2:33:a3:e5:72:3b:7c:3a:56:84";
+        assert_eq!(
+            canonical(SSH_PUBLIC_KEY, &md5.to_uppercase()),
+            format!("MD5:{md5}")
+        );
+        assert_eq!(
+            canonical(SSH_PUBLIC_KEY, &format!("MD5:{md5}")),
+            format!("MD5:{md5}")
+        );
+    }
+
+    #[test]
+    fn a_whole_public_key_becomes_its_fingerprint() {
+        // `ssh-keygen -l` prints SHA-256 of the decoded middle field.
+        let blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20made-up key of thirty-two bytes!";
+        let line = format!("ssh-ed25519 {} deploy@example", BASE64.encode(blob));
+        let expected = format!("SHA256:{}", BASE64_NOPAD.encode(&Sha256::digest(blob)));
+        assert_eq!(canonical(SSH_PUBLIC_KEY, &line), expected);
+        assert_eq!(
+            public_value(SSH_PUBLIC_KEY, &line).as_deref(),
+            Some(expected.as_str())
+        );
+    }
+
+    #[test]
+    fn hex_and_uuids_are_lower_case() {
+        assert_eq!(canonical("x509_sha256", "AB:CD:0F"), "abcd0f");
+        assert_eq!(canonical("entra_key_id", "8E6C-AB"), "8e6c-ab");
+        let hmac = "0".repeat(62) + "AF";
+        let expected = format!("hmac-sha256:{}", hmac.to_ascii_lowercase());
+        assert_eq!(
+            canonical(VAULT_HMAC, &format!("hmac-sha256:{hmac}")),
+            expected
+        );
+        assert_eq!(canonical(VAULT_HMAC, &hmac), expected);
+        assert_eq!(canonical(AWS_ACCESS_KEY_ID, " AKIAX "), "AKIAX");
+    }
+
+    #[test]
+    fn a_raw_value_under_a_public_kind_is_not_shown() {
+        assert_eq!(public_value(VAULT_HMAC, "hvs.CAESIJ-made-up-token"), None);
+        assert_eq!(
+            public_value(AWS_ACCESS_KEY_ID, "wJalrXUtnFEMI/K7MDENG/made-up"),
+            None
+        );
+        assert_eq!(public_value(SSH_PUBLIC_KEY, "hunter2"), None);
+        assert_eq!(public_value(SECRET_VALUE, "hunter2"), None);
+        assert_eq!(public_value(SECRET_SHA256, &"0a".repeat(32)), None);
+        assert_eq!(public_value("own_kind", "x"), None);
+        assert_eq!(
+            public_value(AWS_ACCESS_KEY_ID, "AKIA2222MADEUP333344").as_deref(),
+            Some("AKIA2222MADEUP333344")
+        );
+    }
+
+    #[test]
+    fn kinds_stand_once() {
+        for (index, kind) in KINDS.iter().enumerate() {
+            assert!(KINDS[..index].iter().all(|it| it.name != kind.name));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Answers: the catalog of tables, views and reports at a given instant, and
+//! limits for SQL that somebody typed. Never reads the clock.
+
+pub mod catalog;
+pub mod findings;
+pub mod guard;
+pub mod known;
+pub mod table;
+
+pub use catalog::{Catalog, QueryError, Settings, reports};
+pub use guard::{Answer, QueryLimits};
+pub use known::SourceFacts;

@@ -1,0 +1,145 @@
+//! Which column each field, alias and capture of a source goes to.
+
+use regex::CaptureLocations;
+
+use crate::json::WantedField;
+use crate::path::FieldPath;
+use crate::pattern::Pattern;
+use crate::source::{Format, PSEUDO_FIELDS, Source};
+
+/// Names of all columns: the fields that were asked for, then helpers, which are the
+/// inputs of match stages and the places where envelopes hold a record.
+pub(crate) fn column_names(source: &Source, fields: &[String]) -> Vec<String> {
+    let mut names = fields.to_vec();
+    for helper in source.helper_fields() {
+        if !names.contains(&helper) {
+            names.push(helper);
+        }
+    }
+    let envelopes = source.formats.iter().map(|it| match it {
+        Format::Json { unwrap, .. } => unwrap.len(),
+        Format::Text { .. } => 0,
+    });
+    let first = names.len();
+    let envelopes = envelopes.max().unwrap_or(0);
+    names.extend((first..first + envelopes).map(|it| format!("_envelope_{it}")));
+    names
+}
+
+/// The columns of the pseudo fields that were asked for.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct PseudoColumns {
+    pub(crate) line: Option<usize>,
+    pub(crate) record_number: Option<usize>,
+    pub(crate) file_name: Option<usize>,
+    pub(crate) file_time: Option<usize>,
+}
+
+/// What to read of a record of JSON.
+#[derive(Debug)]
+pub(crate) struct JsonLayout {
+    pub(crate) wanted: Vec<WantedField>,
+    /// Where a record may stand inside an envelope, and the column that tells.
+    pub(crate) unwrap: Vec<(usize, FieldPath)>,
+}
+
+/// Patterns and where their captures go.
+#[derive(Debug)]
+pub(crate) struct StageLayout {
+    /// Column of the text that is matched.
+    pub(crate) input: usize,
+    /// By pattern of the stage.
+    pub(crate) captures: Vec<CaptureLayout>,
+}
+
+/// Where the captures of one pattern go.
+#[derive(Debug)]
+pub(crate) struct CaptureLayout {
+    pub(crate) locations: CaptureLocations,
+    pub(crate) assignments: Vec<Assignment>,
+}
+
+/// Groups of a pattern that may set a column.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) column: usize,
+    /// The first that took part in the match wins.
+    pub(crate) groups: Vec<usize>,
+    /// Sets the column even if it has a value.
+    pub(crate) overrides: bool,
+}
+
+/// The columns of pseudo fields among these names.
+pub(crate) fn pseudo_columns(names: &[String]) -> PseudoColumns {
+    let column = |field: &str| names.iter().position(|it| it == field);
+    let [line, number, name, time] = PSEUDO_FIELDS;
+    PseudoColumns {
+        line: column(line),
+        record_number: column(number),
+        file_name: column(name),
+        file_time: column(time),
+    }
+}
+
+/// What to read of records of one JSON format. A name without an alias is a path.
+pub(crate) fn json_layout(source: &Source, names: &[String], unwrap: &[FieldPath]) -> JsonLayout {
+    let first_envelope = names.iter().position(|it| it.starts_with("_envelope_")).unwrap_or(names.len());
+    let mut wanted = Vec::new();
+    for (column, name) in names[..first_envelope].iter().enumerate() {
+        if PSEUDO_FIELDS.contains(&name.as_str()) {
+            continue;
+        }
+        let paths = match (source.fields.get(name), FieldPath::parse(name)) {
+            (Some(paths), _) => paths.clone(),
+            (None, Ok(path)) => vec![path],
+            // A capture whose name is no path; `check_fields` refuses anything else.
+            (None, Err(_)) => continue,
+        };
+        let ranked = paths.into_iter().zip(0u8..);
+        wanted.extend(ranked.map(|(path, rank)| WantedField { column, path, rank }));
+    }
+    let unwrap: Vec<_> = unwrap.iter().cloned().zip(first_envelope..).map(|(path, column)| (column, path)).collect();
+    let envelopes = unwrap.iter().map(|(column, path)| WantedField { column: *column, path: path.clone(), rank: 0 });
+    wanted.extend(envelopes);
+    JsonLayout { wanted, unwrap }
+}
+
+/// Where the captures of the first pattern of a text format go.
+pub(crate) fn text_layout(source: &Source, names: &[String], pattern: &Pattern) -> CaptureLayout {
+    capture_layout(source, names, pattern, true)
+}
+
+/// Where the captures of the match stages go.
+pub(crate) fn stage_layouts(source: &Source, names: &[String]) -> Vec<StageLayout> {
+    let stages = source.stages.iter().filter_map(|stage| {
+        let input = names.iter().position(|it| *it == stage.field)?;
+        let captures = stage.patterns.iter().map(|pattern| {
+            let mut layout = capture_layout(source, names, pattern, false);
+            // The other captures are parts of the input, so it is replaced last.
+            layout.assignments.sort_by_key(|it| it.column == input);
+            layout
+        });
+        Some(StageLayout { input, captures: captures.collect() })
+    });
+    stages.collect()
+}
+
+fn capture_layout(source: &Source, names: &[String], pattern: &Pattern, first: bool) -> CaptureLayout {
+    let group = |name: &str| pattern.regex().capture_names().position(|it| it == Some(name));
+    let mut assignments = Vec::new();
+    for (column, name) in names.iter().enumerate() {
+        if PSEUDO_FIELDS.contains(&name.as_str()) {
+            continue;
+        }
+        let own = group(name);
+        let groups: Vec<usize> = match (own, source.fields.get(name)) {
+            (Some(own), _) => vec![own],
+            (None, Some(paths)) => paths.iter().filter_map(|it| group(it.text())).collect(),
+            (None, None) => Vec::new(),
+        };
+        if !groups.is_empty() {
+            assignments.push(Assignment { column, groups, overrides: first || own.is_some() });
+        }
+    }
+    CaptureLayout { locations: pattern.regex().capture_locations(), assignments }
+}

@@ -1,0 +1,520 @@
+//! Records of one input as rows of columns, a chunk at a time, with a count of every
+//! record that could not be read.
+//!
+//! Decoded bytes lie in a window whose memory the finished columns share: what a
+//! chunk leaves over (the beginning of a record) moves to the front of the next
+//! window, everything else is never copied. A record that is longer than allowed is
+//! passed over as it streams by.
+
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
+
+use crate::columns::{BufferId, Columns};
+use crate::decode::{DecodeError, Decoder, Limits};
+use crate::frame::Skipper;
+use crate::layout::{self, PseudoColumns};
+use crate::source::{Format, Source, SourceError};
+
+mod json;
+mod stages;
+mod text;
+
+/// Where a reading starts or has stopped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// Decoded bytes before the next record; a byte order mark counts.
+    pub offset: u64,
+    /// Records before it.
+    pub record_number: u64,
+    /// The offset stands inside an array of records.
+    pub in_array: bool,
+}
+
+/// What is known of the file that records come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileContext {
+    /// Its name, for the field `_file_name`.
+    pub name: String,
+    /// When it was last changed (RFC 3339), for the field `_file_time`.
+    pub time_text: Option<String>,
+}
+
+/// What one call of `read_chunk` read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkInfo {
+    /// Number in the input, from 1, of each row that was added.
+    pub record_numbers: Vec<u64>,
+    /// Records that could not be read.
+    pub rejects: Vec<Reject>,
+    /// Rows and rejects together.
+    pub records: u64,
+    /// From where a later reading gives what comes after this chunk.
+    pub resume: Resume,
+}
+
+/// A record that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Number in the input, from 1.
+    pub record_number: u64,
+    /// Decoded bytes before it.
+    pub offset: u64,
+    /// Why, without any of its content.
+    pub reason: String,
+}
+
+/// Why an input cannot be read on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The device or pipe failed.
+    #[error("cannot read after {offset} bytes")]
+    Decode {
+        /// Decoded bytes before the place.
+        offset: u64,
+        /// What happened.
+        #[source]
+        source: DecodeError,
+    },
+    /// The source cannot give the fields.
+    #[error("source `{name}` cannot give the fields that its SQL names")]
+    Fields {
+        /// The source.
+        name: String,
+        /// Which one and why.
+        #[source]
+        source: SourceError,
+    },
+    /// The source has no format of that number.
+    #[error("source `{name}` has no format {format}")]
+    Format {
+        /// The source.
+        name: String,
+        /// Index into its formats.
+        format: usize,
+    },
+}
+
+/// Empty columns for records of a source: the fields, in their order, and after them
+/// helpers that only the reader uses and the caller leaves aside.
+pub fn columns(source: &Source, fields: &[String]) -> Columns {
+    Columns::new(layout::column_names(source, fields))
+}
+
+/// Reads the records of one input.
+pub struct RecordReader {
+    decoder: Decoder,
+    window: Window,
+    framer: Framer,
+    shared: Shared,
+    /// Why the decoded bytes ended before their end.
+    failure: Option<DecodeError>,
+    started: bool,
+    finished: bool,
+    /// The last bytes before the window that were framed, up to `TAIL_BYTES`.
+    tail: Vec<u8>,
+}
+
+/// How many bytes before the resume offset `RecordReader::tail` gives.
+pub const TAIL_BYTES: usize = 4096;
+
+/// What every framer works with.
+struct Shared {
+    source: Arc<Source>,
+    pseudo: PseudoColumns,
+    context: FileContext,
+    limits: Limits,
+    /// The input may get longer: an incomplete last record waits.
+    growing: bool,
+    /// Records that were read or rejected.
+    records: u64,
+    held_back: bool,
+    discard: Option<Discard>,
+    stages: stages::Stages,
+}
+
+enum Framer {
+    Json(json::JsonFramer),
+    Text(text::TextFramer),
+}
+
+/// Decoded bytes that were not framed yet, from `at` on.
+struct Window {
+    bytes: Buffer,
+    at: usize,
+    /// Decoded bytes before the window.
+    base: u64,
+    /// Nothing follows the window.
+    ended: bool,
+}
+
+/// Bytes that are passed over as they stream by.
+struct Discard {
+    until: Until,
+    /// The reject that they are, if they are one.
+    reason: Option<String>,
+    /// Where to stop instead if the input ends first and may grow.
+    hold: Option<Resume>,
+}
+
+enum Until {
+    /// Past the next line feed.
+    Line,
+    /// A line that begins with a bracket.
+    ValueLine {
+        /// The last byte seen was a line feed.
+        at_start: bool,
+    },
+    /// The end of a value.
+    Value(Skipper),
+}
+
+/// Part of the window that is framed now.
+struct Slice<'a> {
+    bytes: &'a [u8],
+    buffer: BufferId,
+    /// Decoded bytes before it.
+    base: u64,
+    /// The input ends with it.
+    last: bool,
+    /// It is longer than a record may be.
+    full: bool,
+    /// The input is damaged after it, which is counted apart.
+    broken: bool,
+    /// Texts that are the same for all rows.
+    file_name: Option<BufferId>,
+    file_time: Option<BufferId>,
+}
+
+/// Rows and rejects of one chunk.
+#[derive(Default)]
+struct Chunk {
+    record_numbers: Vec<u64>,
+    rejects: Vec<Reject>,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        self.record_numbers.len() + self.rejects.len()
+    }
+}
+
+impl RecordReader {
+    /// Reads the records of `source` that `decoder` gives.
+    ///
+    /// `fields` are the columns' names in order, each once: paths, aliases, captures or
+    /// pseudo fields. `resume` is where an earlier reading stopped, or the default; the
+    /// decoder must stand at its offset. `growing` says that the input may get longer,
+    /// so that an incomplete last record is held back.
+    #[expect(clippy::too_many_arguments, reason = "each is one independent fact about the input")]
+    pub fn new(
+        decoder: Decoder,
+        source: Arc<Source>,
+        format: usize,
+        fields: &[String],
+        context: FileContext,
+        resume: Resume,
+        limits: Limits,
+        growing: bool,
+    ) -> Result<Self, ReadError> {
+        source
+            .check_fields(fields)
+            .map_err(|error| ReadError::Fields { name: source.name.clone(), source: error })?;
+        let names = layout::column_names(&source, fields);
+        let framer = match source.formats.get(format) {
+            Some(Format::Json { records, unwrap, fold_case }) => {
+                let layout = layout::json_layout(&source, &names, unwrap);
+                Framer::Json(json::JsonFramer::new(layout, records.clone(), *fold_case, resume.in_array))
+            }
+            Some(Format::Text { pattern }) => {
+                let layout = layout::text_layout(&source, &names, &pattern.0);
+                Framer::Text(text::TextFramer::new(layout, Arc::clone(&source), format))
+            }
+            None => return Err(ReadError::Format { name: source.name.clone(), format }),
+        };
+        let shared = Shared {
+            pseudo: layout::pseudo_columns(&names),
+            stages: stages::Stages::new(layout::stage_layouts(&source, &names)),
+            source,
+            context,
+            limits,
+            growing,
+            records: resume.record_number,
+            held_back: false,
+            discard: None,
+        };
+        let window = Window { bytes: Buffer::from_vec(Vec::<u8>::new()), at: 0, base: resume.offset, ended: false };
+        Ok(Self { decoder, window, framer, shared, failure: None, started: false, finished: false, tail: Vec::new() })
+    }
+
+    /// Whether an incomplete last record was left for a later reading.
+    pub fn held_back(&self) -> bool {
+        self.shared.held_back
+    }
+
+    /// The bytes just before `resume().offset` that this reading framed, up to
+    /// `TAIL_BYTES`; none if it framed fewer than that and began inside the input.
+    pub fn tail(&self) -> Option<Vec<u8>> {
+        let mut tail = self.tail.clone();
+        extend_tail(&mut tail, &self.window.bytes[..self.window.at]);
+        let whole = self.window.offset() == tail.len() as u64;
+        (tail.len() == TAIL_BYTES || whole).then_some(tail)
+    }
+
+    /// From where a later reading gives what was not read yet.
+    pub fn resume(&self) -> Resume {
+        let in_array = matches!(&self.framer, Framer::Json(framer) if framer.is_in_array());
+        Resume { offset: self.window.offset(), record_number: self.shared.records, in_array }
+    }
+
+    /// Reads about one chunk of records, one row for each good one, into columns made
+    /// by `columns` for the same source and fields. None at the end.
+    pub fn read_chunk(&mut self, columns: &mut Columns) -> Result<Option<ChunkInfo>, ReadError> {
+        let mut chunk = Chunk::default();
+        let chunk_bytes = self.shared.limits.chunk_bytes.max(1);
+        let mut wanted = chunk_bytes;
+        while !self.finished {
+            if let Some(discard) = self.shared.discard.take() {
+                self.pass_over(discard, &mut chunk)?;
+                continue;
+            }
+            if chunk.len() > 0 {
+                break;
+            }
+            self.grow(wanted)?;
+            let unread = self.window.unread();
+            let length = unread.min(wanted);
+            let last = self.window.ended && length == unread;
+            let consumed = if length == 0 { 0 } else { self.frame(length, last, columns, &mut chunk) };
+            self.window.at += consumed;
+            if last && (self.shared.held_back || (consumed == length && self.shared.discard.is_none())) {
+                self.finish(&mut chunk);
+            } else if consumed == 0 && self.shared.discard.is_none() {
+                // The record goes on after the slice.
+                wanted = wanted.saturating_mul(4).min(self.shared.limits.max_record_bytes.saturating_add(chunk_bytes));
+            } else {
+                wanted = chunk_bytes;
+            }
+        }
+        if chunk.len() == 0 {
+            return Ok(None);
+        }
+        let records = chunk.len() as u64;
+        let Chunk { record_numbers, rejects } = chunk;
+        Ok(Some(ChunkInfo { record_numbers, rejects, records, resume: self.resume() }))
+    }
+
+    /// Frames the first bytes of the window; returns how many are done with.
+    fn frame(&mut self, length: usize, last: bool, columns: &mut Columns, chunk: &mut Chunk) -> usize {
+        let length = if last { length } else { whole_characters(self.window.rest(), length) };
+        let bytes = self.window.bytes.slice_with_length(self.window.at, length);
+        let buffer = columns.add_buffer(bytes.clone());
+        let context = &self.shared.context;
+        let mut text = |column: Option<usize>, text: Option<&str>| {
+            column.and(text).map(|it| columns.add_buffer(Buffer::from(it.as_bytes())))
+        };
+        let slice = Slice {
+            bytes: &bytes,
+            buffer,
+            base: self.window.offset(),
+            last,
+            full: length > self.shared.limits.max_record_bytes,
+            broken: self.failure.is_some(),
+            file_name: text(self.shared.pseudo.file_name, Some(&context.name)),
+            file_time: text(self.shared.pseudo.file_time, context.time_text.as_deref()),
+        };
+        match &mut self.framer {
+            Framer::Json(framer) => framer.run(&slice, &mut self.shared, columns, chunk),
+            Framer::Text(framer) => framer.run(&slice, &mut self.shared, columns, chunk),
+        }
+    }
+
+    /// Makes the window hold this many unread bytes, or all that are left.
+    fn grow(&mut self, wanted: usize) -> Result<(), ReadError> {
+        let window = &mut self.window;
+        if window.ended || window.unread() >= wanted {
+            return Ok(());
+        }
+        if self.decoder.is_drained() {
+            window.ended = true;
+            return Ok(());
+        }
+        let rest = window.rest();
+        // An empty buffer may be swapped for one that is decoded already.
+        let mut next = if rest.is_empty() { Vec::new() } else { Vec::with_capacity(wanted) };
+        next.extend_from_slice(rest);
+        let offset = window.offset();
+        let outcome = self.decoder.fill(&mut next, wanted);
+        window.ended = next.len() < wanted;
+        extend_tail(&mut self.tail, &window.bytes[..window.at]);
+        window.base = offset;
+        if !std::mem::replace(&mut self.started, true) {
+            window.base += self.decoder.origin();
+        }
+        window.at = 0;
+        window.bytes = Buffer::from_vec(next);
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(source) if source.is_data_fault() => {
+                window.ended = true;
+                self.failure = Some(source);
+                Ok(())
+            }
+            Err(source) => Err(ReadError::Decode { offset: window.base + window.bytes.len() as u64, source }),
+        }
+    }
+
+    /// Passes over bytes until what they belong to ends.
+    fn pass_over(&mut self, mut discard: Discard, chunk: &mut Chunk) -> Result<(), ReadError> {
+        let start = self.window.offset();
+        loop {
+            self.grow(self.shared.limits.chunk_bytes.max(1))?;
+            let bytes = self.window.rest();
+            let end = discard.until.find(bytes);
+            self.window.at += end.unwrap_or(bytes.len());
+            if end.is_none() && !self.window.ended {
+                continue;
+            }
+            if let (None, true, Some(hold)) = (end, self.shared.growing, discard.hold) {
+                self.hold_at(hold);
+                return Ok(());
+            }
+            if let Some(reason) = discard.reason.take() {
+                self.shared.reject(chunk, start, reason);
+            }
+            if let (None, Framer::Json(framer)) = (end, &mut self.framer) {
+                // That the array does not end either is the same fault.
+                framer.set_in_array(false);
+            }
+            return Ok(());
+        }
+    }
+
+    /// Stops before bytes that were passed over, since more may come.
+    fn hold_at(&mut self, resume: Resume) {
+        self.tail.clear();
+        self.window.base = resume.offset;
+        self.window.at = 0;
+        self.window.bytes = Buffer::from_vec(Vec::<u8>::new());
+        self.shared.held_back = true;
+        self.finished = true;
+        if let Framer::Json(framer) = &mut self.framer {
+            framer.set_in_array(resume.in_array);
+        }
+    }
+
+    /// Counts what the end of the input itself tells.
+    fn finish(&mut self, chunk: &mut Chunk) {
+        self.finished = true;
+        if self.shared.held_back {
+            return;
+        }
+        let offset = self.window.offset();
+        if let Some(failure) = self.failure.take() {
+            self.shared.reject(chunk, offset, failure.to_string());
+        } else if !self.shared.growing && matches!(&self.framer, Framer::Json(it) if it.is_in_array()) {
+            self.shared.reject(chunk, offset, "the document ends inside its array of records".to_owned());
+        }
+    }
+}
+
+fn extend_tail(tail: &mut Vec<u8>, bytes: &[u8]) {
+    let kept = &bytes[bytes.len().saturating_sub(TAIL_BYTES)..];
+    let excess = (tail.len() + kept.len()).saturating_sub(TAIL_BYTES);
+    tail.drain(..excess.min(tail.len()));
+    tail.extend_from_slice(kept);
+}
+
+impl std::fmt::Debug for RecordReader {
+    /// Tells no content: it may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordReader")
+            .field("source", &self.shared.source.name)
+            .field("resume", &self.resume())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Window {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
+    fn unread(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    fn offset(&self) -> u64 {
+        self.base + self.at as u64
+    }
+}
+
+impl Until {
+    /// How many of these bytes still belong to what is passed over; none if all do.
+    fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Self::Line => memchr::memchr(b'\n', bytes).map(|it| it + 1),
+            Self::Value(skipper) => skipper.skip(bytes),
+            Self::ValueLine { at_start } => {
+                if *at_start && matches!(bytes.first(), Some(b'{' | b'[')) {
+                    return Some(0);
+                }
+                if let Some(last) = bytes.last() {
+                    *at_start = *last == b'\n';
+                }
+                crate::frame::next_value_line(bytes, 0)
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Counts a record that could not be read.
+    fn reject(&mut self, chunk: &mut Chunk, offset: u64, reason: String) {
+        self.records += 1;
+        chunk.rejects.push(Reject { record_number: self.records, offset, reason });
+    }
+
+    /// Ends a row, with what every record has.
+    fn accept(&mut self, chunk: &mut Chunk, columns: &mut Columns, slice: &Slice<'_>) {
+        self.records += 1;
+        if let Some(column) = self.pseudo.record_number {
+            columns.set_text(column, &self.records.to_string());
+        }
+        if let (Some(column), Some(buffer)) = (self.pseudo.file_name, slice.file_name) {
+            columns.set_span(column, buffer, 0, self.context.name.len());
+        }
+        if let (Some(column), Some(buffer), Some(text)) =
+            (self.pseudo.file_time, slice.file_time, &self.context.time_text)
+        {
+            columns.set_span(column, buffer, 0, text.len());
+        }
+        columns.end_row();
+        chunk.record_numbers.push(self.records);
+    }
+
+    /// Whether a chunk has all the records that it may have.
+    fn is_enough(&self, chunk: &Chunk) -> bool {
+        chunk.len() >= self.limits.chunk_records.max(1)
+    }
+
+    fn too_long(&self) -> String {
+        format!("longer than {} bytes", self.limits.max_record_bytes)
+    }
+}
+
+/// As many of the first `length` bytes as do not cut a character in two.
+fn whole_characters(bytes: &[u8], length: usize) -> usize {
+    let mut end = length;
+    // At most three bytes continue a character; a longer run is not UTF-8 anyway.
+    for _ in 0..3 {
+        if end > 1 && bytes.get(end).is_some_and(|it| it & 0xc0 == 0x80) {
+            end -= 1;
+        }
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests;

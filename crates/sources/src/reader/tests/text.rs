@@ -1,0 +1,125 @@
+//! Records of text: lines, patterns, and what ends a line.
+
+use super::*;
+
+const SSHD: &str = r#"
+[[format]]
+kind = "text"
+pattern = '^(?<time>\w{3} [ \d]\d \S+) (?<host>\S+) (?<program>[^\[:]+)(?:\[(?<pid>\d+)\])?: (?<text>.*)$'
+[fields]
+message = ["MESSAGE", "text"]
+[[match]]
+field = "message"
+patterns = ['^message repeated (?<repeat>\d+) times: \[ ?(?<message>.*)\]$']
+[[match]]
+field = "message"
+patterns = [
+  '^Accepted (?<method>\S+) for (?<user>\S+) from (?<address>\S+) port \d+',
+  '^Failed (?<method>\S+) for (?:invalid user )?(?<user>\S+) from (?<address>\S+) port \d+',
+]
+"#;
+
+const FIELDS: [&str; 6] = ["user", "method", "repeat", "program", "pid", "message"];
+
+fn sshd(bytes: &[u8]) -> Got {
+    check_all_ways(&source(SSHD), &FIELDS, bytes, &How::default())
+}
+
+fn row(values: [&str; 6]) -> Row {
+    values.map(|it| (!it.is_empty()).then(|| it.to_owned())).to_vec()
+}
+
+const ACCEPTED: &str = "Mar  1 10:00:00 web sshd[12]: Accepted publickey for ann from 192.0.2.1 port 22";
+const CRON: &str = "Mar  1 10:00:01 web CRON[13]: job";
+
+#[test]
+fn captures_become_fields() {
+    let repeated = "Mar  1 10:00:02 web sshd[14]: message repeated 2 times: [ Failed password for bob from 192.0.2.2 port 3]";
+    let got = sshd(format!("{ACCEPTED}\r\n{CRON}\n\n{repeated}\n").as_bytes());
+    assert_eq!(
+        got.rows,
+        [
+            row(["ann", "publickey", "", "sshd", "12", "Accepted publickey for ann from 192.0.2.1 port 22"]),
+            row(["", "", "", "CRON", "13", "job"]),
+            row(["bob", "password", "2", "sshd", "14", "Failed password for bob from 192.0.2.2 port 3"]),
+        ]
+    );
+    assert!(got.rejects.is_empty());
+}
+
+#[test]
+fn a_line_of_another_shape_is_one_reject() {
+    let got = sshd(format!("{CRON}\nno shape\n{CRON}\nhunter2-made-up").as_bytes());
+    assert_eq!(got.rows.len(), 2);
+    let offset = CRON.len() as u64 + 1;
+    let reason = "the line does not match the pattern of its format".to_owned();
+    assert_eq!(got.rejects, [(2, offset, reason.clone()), (4, offset * 2 + 9, reason)]);
+}
+
+#[test]
+fn line_ends_and_zeros_are_no_part_of_a_line() {
+    let got = sshd(format!("\0\0\0{CRON}\0\0\r\n  \r\n\0\0\n{CRON}\r").as_bytes());
+    assert_eq!(got.rows, vec![row(["", "", "", "CRON", "13", "job"]); 2]);
+    assert!(got.rejects.is_empty());
+}
+
+#[test]
+fn invalid_utf8_is_replaced() {
+    let line = [&b"Mar  1 10:00:00 web sshd[1]: Accepted key for \xff\xfe from \xc3\xa9 port 22\n"[..], CRON.as_bytes()].concat();
+    let got = sshd(&line);
+    assert_eq!(got.rows[0][0].as_deref(), Some("\u{fffd}\u{fffd}"));
+    assert_eq!(got.rows.len(), 2);
+}
+
+#[test]
+fn a_zero_within_a_line_is_kept() {
+    let got = sshd(b"Mar  1 10:00:00 web sshd[1]: a\0b\n");
+    assert_eq!(got.rows[0][5].as_deref(), Some("a\0b"));
+}
+
+#[test]
+fn a_long_line_is_passed_over() {
+    let mut how = How::chunks(100);
+    how.limits.max_record_bytes = 300;
+    for length in [200, 267, 268, 500, 10_000] {
+        let long = format!("Mar  1 10:00:01 web CRON[13]: job{}", "x".repeat(length));
+        for text in [format!("{long}\n{CRON}\n{CRON}\n"), format!("{CRON}\n{long}\n{CRON}\n"), format!("{CRON}\n{CRON}\n{long}")] {
+            let got = read(&source(SSHD), &["message"], text.as_bytes(), &how);
+            assert_eq!(got.first().iter().filter(|it| **it == "job").count(), 2, "{length}");
+            assert_eq!(got.reasons(), vec!["longer than 300 bytes"; usize::from(long.len() > 300)], "{length}");
+        }
+    }
+}
+
+#[test]
+fn an_unfinished_line_of_a_growing_file_is_held_back() {
+    let source = source(SSHD);
+    let whole = format!("{CRON}\n{ACCEPTED}\n");
+    for cut in 0..whole.len() - 5 {
+        let first = read(&source, &FIELDS, &whole.as_bytes()[..cut], &How::growing());
+        assert!(first.rejects.is_empty(), "cut at {cut}");
+        let how = How { resume: first.end, ..How::growing() };
+        let second = read(&source, &FIELDS, whole.as_bytes(), &how);
+        assert!(second.rejects.is_empty(), "cut at {cut}");
+        assert_eq!(first.rows.len() + second.rows.len(), 2, "cut at {cut}");
+    }
+    // A last line that says something is not waited for, whether or not it ends.
+    let got = read(&source, &["user"], &whole.as_bytes()[..whole.len() - 1], &How::growing());
+    assert_eq!((got.first(), got.held_back), (vec!["NULL", "ann"], false));
+    let got = read(&source, &["user"], format!("{ACCEPTED}\n{CRON}").as_bytes(), &How::growing());
+    assert_eq!((got.first(), got.held_back, got.end.offset), (vec!["ann"], true, ACCEPTED.len() as u64 + 1));
+}
+
+#[test]
+fn the_line_is_the_whole_text_without_its_end() {
+    let got = read(&source(SSHD), &["_line"], format!("{CRON}\r\n{ACCEPTED}").as_bytes(), &How::default());
+    assert_eq!(got.first(), [CRON, ACCEPTED]);
+}
+
+#[test]
+fn an_alias_takes_the_first_capture_that_took_part() {
+    let toml = "[[format]]\nkind = \"text\"\npattern = '^(?:a=(?<a>\\w+)|b=(?<b>\\w+)|(?<c>\\w+))$'\n[fields]\nany = [\"b\", \"a\", \"other.path\"]\n";
+    let got = check_all_ways(&source(toml), &["any", "c"], b"a=1\nb=2\nx\n", &How::default());
+    assert_eq!(got.first(), ["1", "2", "NULL"]);
+    assert_eq!(got.rows[2][1].as_deref(), Some("x"));
+}

@@ -1,0 +1,395 @@
+//! One kind of log, as its `source.toml` describes it: how to recognise it, how its
+//! records are framed, and where further fields hide in its text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+use serde::Deserialize;
+
+use crate::path::{FieldPath, PathError};
+use crate::pattern::Pattern;
+
+/// What an event of a source may be about, as `category` names it.
+pub const CATEGORIES: [&str; 5] = ["auth", "token_exchange", "upstream", "lifecycle", "secret_read"];
+
+/// Fields of every record, whatever its format: its whole text, its number in the
+/// file (from 1), the name of the file, and the time of the file.
+pub const PSEUDO_FIELDS: [&str; 4] = ["_line", "_record_number", "_file_name", "_file_time"];
+
+/// Paths that one alias may have.
+const ALIAS_PATHS_MAX: usize = 255;
+
+/// One kind of log.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Source {
+    /// Lower case, such as `vault_audit`.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// Category of its events unless the SQL says otherwise; one of `CATEGORIES`.
+    pub category: String,
+    /// What it cannot show, in sentences for reports.
+    pub blind_spots: Vec<String>,
+    /// How late events usually arrive, in words.
+    pub delay: Option<String>,
+    /// Tried only after all other sources.
+    pub generic: bool,
+    /// What the fields mean.
+    pub sql: String,
+    /// How its records may be framed.
+    pub formats: Vec<Format>,
+    /// How it is recognised.
+    pub detect: Detect,
+    /// Names for fields that stand in different places: the first path that is present
+    /// and not null wins.
+    pub fields: BTreeMap<String, Vec<FieldPath>>,
+    /// Patterns over fields, in order.
+    pub(crate) stages: Vec<MatchStage>,
+}
+
+/// How records are framed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Format {
+    /// A document with an array of records, a bare array, or values one after another.
+    Json {
+        /// Members of a document that hold the array of records.
+        records: Vec<String>,
+        /// Where a record may stand inside an envelope, as an object or as JSON text.
+        unwrap: Vec<FieldPath>,
+        /// Member names match without regard to case.
+        fold_case: bool,
+    },
+    /// One record per line.
+    Text {
+        /// What every line of this shape matches; its named captures become fields.
+        pattern: TextPattern,
+    },
+}
+
+/// The pattern of a text format.
+#[derive(Debug)]
+pub struct TextPattern(pub(crate) Pattern);
+
+/// How a source is recognised.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Detect {
+    /// Fields that a record of JSON has, all of them.
+    pub fields: Vec<String>,
+    /// Fields that it does not have.
+    pub exclude_fields: Vec<String>,
+    /// What one of the first lines of text matches.
+    pub line: Option<Regex>,
+    /// File names, with `*` and `?`, for when the content alone does not decide.
+    pub names: Vec<String>,
+}
+
+/// Patterns over one field; the captures of the first that matches become fields.
+#[derive(Debug)]
+pub(crate) struct MatchStage {
+    pub(crate) field: String,
+    pub(crate) patterns: Vec<Pattern>,
+}
+
+/// Why a source cannot be used. Names the source, the key and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// Sources are named like their log.
+    #[error("`{name}` cannot name a source: use lower-case letters, digits and `_`")]
+    Name {
+        /// The name given.
+        name: String,
+    },
+    /// `source.toml` is not TOML, lacks a key, or has one that is not known.
+    #[error("cannot read `source.toml` of source `{name}`")]
+    Toml {
+        /// The source.
+        name: String,
+        /// Line and reason.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A key has no content.
+    #[error("`{key}` of source `{name}` is empty: {hint}")]
+    Empty {
+        /// The source.
+        name: String,
+        /// The key, or `normalize.sql`.
+        key: String,
+        /// What belongs there.
+        hint: &'static str,
+    },
+    /// An unknown category.
+    #[error("`category` of source `{name}` is `{category}`: use one of {}", CATEGORIES.join(", "))]
+    Category {
+        /// The source.
+        name: String,
+        /// What was given.
+        category: String,
+    },
+    /// A path that cannot be read.
+    #[error("`{key}` of source `{name}` is not a path: `{path}`")]
+    Path {
+        /// The source.
+        name: String,
+        /// The key.
+        key: String,
+        /// What was given.
+        path: String,
+        /// Why not.
+        #[source]
+        source: PathError,
+    },
+    /// A pattern that cannot be compiled.
+    #[error("`{key}` of source `{name}` is not a pattern; see the syntax of the crate `regex`")]
+    Pattern {
+        /// The source.
+        name: String,
+        /// The key.
+        key: String,
+        /// Why not.
+        #[source]
+        source: Box<regex::Error>,
+    },
+    /// An alias with the name of a field that every record has.
+    #[error("`fields.{field}` of source `{name}` takes the name of a field that every record has: choose another")]
+    Reserved {
+        /// The source.
+        name: String,
+        /// The name.
+        field: String,
+    },
+    /// An alias with too many paths.
+    #[error("`fields.{field}` of source `{name}` has more than {ALIAS_PATHS_MAX} paths")]
+    TooManyPaths {
+        /// The source.
+        name: String,
+        /// The alias.
+        field: String,
+    },
+    /// A field that no format of the source can give.
+    #[error(
+        "source `{name}` names the field `{field}`, which is neither a path nor a capture of its patterns nor in `[fields]`"
+    )]
+    UnknownField {
+        /// The source.
+        name: String,
+        /// The field.
+        field: String,
+    },
+    /// Two sources of one name.
+    #[error("there are two sources named `{name}`: rename one of the folders")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceToml {
+    title: String,
+    category: String,
+    #[serde(default)]
+    blind_spots: Vec<String>,
+    delay: Option<String>,
+    #[serde(default)]
+    generic: bool,
+    #[serde(default)]
+    detect: DetectToml,
+    #[serde(default)]
+    format: Vec<FormatToml>,
+    #[serde(default)]
+    fields: BTreeMap<String, Vec<String>>,
+    #[serde(default, rename = "match")]
+    stages: Vec<MatchToml>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DetectToml {
+    #[serde(default)]
+    fields: Vec<String>,
+    #[serde(default)]
+    exclude_fields: Vec<String>,
+    line: Option<String>,
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum FormatToml {
+    Json {
+        #[serde(default)]
+        records: Vec<String>,
+        #[serde(default)]
+        unwrap: Vec<String>,
+        #[serde(default)]
+        fold_case: bool,
+    },
+    Text {
+        pattern: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchToml {
+    field: String,
+    patterns: Vec<String>,
+}
+
+impl Source {
+    /// Reads a source from the text of its `source.toml` and `normalize.sql`.
+    pub fn parse(name: &str, toml: &str, sql: &str) -> Result<Self, SourceError> {
+        let names = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+        if name.is_empty() || !name.chars().all(names) {
+            return Err(SourceError::Name { name: name.to_owned() });
+        }
+        let read: SourceToml = toml::from_str(toml)
+            .map_err(|source| SourceError::Toml { name: name.to_owned(), source: Box::new(source) })?;
+        let empty = |key: &str, hint| Err(SourceError::Empty { name: name.to_owned(), key: key.to_owned(), hint });
+        if read.title.trim().is_empty() {
+            return empty("title", "say what people call this log");
+        }
+        if sql.trim().is_empty() {
+            return empty("normalize.sql", "write one SELECT from raw");
+        }
+        if read.format.is_empty() {
+            return empty("format", "add a [[format]] with kind = \"json\" or kind = \"text\"");
+        }
+        if !CATEGORIES.contains(&read.category.as_str()) {
+            return Err(SourceError::Category { name: name.to_owned(), category: read.category });
+        }
+        let formats = read.format.into_iter().enumerate();
+        let formats = formats.map(|(index, it)| format(name, index, it)).collect::<Result<_, _>>()?;
+        let stages = read.stages.into_iter().enumerate();
+        let stages = stages.map(|(index, it)| stage(name, index, it)).collect::<Result<_, _>>()?;
+        let source = Self {
+            name: name.to_owned(),
+            title: read.title,
+            category: read.category,
+            blind_spots: read.blind_spots,
+            delay: read.delay,
+            generic: read.generic,
+            sql: sql.to_owned(),
+            formats,
+            detect: detect(name, read.detect)?,
+            fields: aliases(name, read.fields)?,
+            stages,
+        };
+        source.check_fields(&source.helper_fields())?;
+        source.check_fields(&source.detect.fields)?;
+        source.check_fields(&source.detect.exclude_fields)?;
+        Ok(source)
+    }
+
+    /// Refuses fields that no format of this source can give, such as a misspelt
+    /// capture of a log without JSON.
+    pub fn check_fields(&self, fields: &[String]) -> Result<(), SourceError> {
+        let captures = self.captures();
+        let has_json = self.formats.iter().any(|it| matches!(it, Format::Json { .. }));
+        for field in fields {
+            let known = PSEUDO_FIELDS.contains(&field.as_str())
+                || self.fields.contains_key(field)
+                || captures.contains(field.as_str())
+                || (has_json && FieldPath::parse(field).is_ok());
+            if !known {
+                return Err(SourceError::UnknownField { name: self.name.clone(), field: field.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Fields that the match stages read, each once.
+    pub(crate) fn helper_fields(&self) -> Vec<String> {
+        let fields: BTreeSet<&String> = self.stages.iter().map(|it| &it.field).collect();
+        fields.into_iter().cloned().collect()
+    }
+
+    /// Names of all captures of all patterns.
+    fn captures(&self) -> BTreeSet<&str> {
+        let texts = self.formats.iter().filter_map(|it| match it {
+            Format::Text { pattern } => Some(&pattern.0),
+            Format::Json { .. } => None,
+        });
+        let stages = self.stages.iter().flat_map(|it| &it.patterns);
+        texts.chain(stages).flat_map(Pattern::capture_names).collect()
+    }
+}
+
+fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceError> {
+    match read {
+        FormatToml::Json { records, unwrap, fold_case } => {
+            let key = format!("format[{index}].unwrap");
+            let unwrap = unwrap.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
+            Ok(Format::Json { records, unwrap, fold_case })
+        }
+        FormatToml::Text { pattern } => {
+            let pattern = compile(name, &format!("format[{index}].pattern"), &pattern)?;
+            Ok(Format::Text { pattern: TextPattern(pattern) })
+        }
+    }
+}
+
+fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, SourceError> {
+    let patterns = read.patterns.iter().enumerate();
+    let patterns =
+        patterns.map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it)).collect::<Result<_, _>>()?;
+    Ok(MatchStage { field: read.field, patterns })
+}
+
+fn detect(name: &str, read: DetectToml) -> Result<Detect, SourceError> {
+    let line = match &read.line {
+        Some(line) => Some(compile(name, "detect.line", line)?.into_regex()),
+        None => None,
+    };
+    Ok(Detect { fields: read.fields, exclude_fields: read.exclude_fields, line, names: read.names })
+}
+
+fn aliases(
+    name: &str,
+    read: BTreeMap<String, Vec<String>>,
+) -> Result<BTreeMap<String, Vec<FieldPath>>, SourceError> {
+    let mut aliases = BTreeMap::new();
+    for (field, paths) in read {
+        let key = format!("fields.{field}");
+        if PSEUDO_FIELDS.contains(&field.as_str()) {
+            return Err(SourceError::Reserved { name: name.to_owned(), field });
+        }
+        if paths.is_empty() {
+            let hint = "list the paths where this field may stand";
+            return Err(SourceError::Empty { name: name.to_owned(), key, hint });
+        }
+        if paths.len() > ALIAS_PATHS_MAX {
+            return Err(SourceError::TooManyPaths { name: name.to_owned(), field });
+        }
+        let paths = paths.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
+        aliases.insert(field, paths);
+    }
+    Ok(aliases)
+}
+
+fn path(name: &str, key: &str, text: &str) -> Result<FieldPath, SourceError> {
+    FieldPath::parse(text).map_err(|source| SourceError::Path {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        path: text.to_owned(),
+        source,
+    })
+}
+
+fn compile(name: &str, key: &str, text: &str) -> Result<Pattern, SourceError> {
+    Pattern::new(text).map_err(|source| SourceError::Pattern {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+-- last_use: when each secret version was last used, and by how many consumers.
+-- Answers: which versions are quiet, and up to when do the logs say so?
+-- Reads: consumer_facts, secret_versions, version_credentials, credential_ids, lineage, coverage, params
+-- Cannot show: use where the logs are silent; `coverage` names the sources that could have shown
+-- it and the instant up to which each was read.
+WITH used AS (
+    SELECT
+        secret_id, version,
+        CASE WHEN secret_id IS NULL THEN credential_uid END AS own_uid,
+        min(credential_uid) AS credential_uid,
+        min(id_kind) AS id_kind,
+        min(first_seen_time) AS first_seen_time,
+        max(last_seen_time) AS last_seen_time,
+        max(last_used_time) AS last_used_time,
+        max(derived_last_used_time) AS derived_last_used_time,
+        count(*) AS consumer_count,
+        sum(use_count) AS use_count,
+        sum(rejected_count) AS rejected_count
+    FROM consumer_facts
+    WHERE credential_uid IS NOT NULL
+    GROUP BY 1, 2, 3
+),
+tails AS (
+    SELECT l.root_credential_uid AS credential_uid, max(l.expires_time) AS tail_expires_time
+    FROM lineage AS l
+    CROSS JOIN params AS p
+    WHERE l.root_issued_time <= p.as_of_time
+    GROUP BY 1
+),
+named AS (
+    SELECT
+        v.secret_id, v.version, v.version_number, v.state,
+        min(c.credential_uid) AS credential_uid, min(c.id_kind) AS id_kind,
+        min(c.id_value) AS id_value, max(t.tail_expires_time) AS tail_expires_time
+    FROM secret_versions AS v
+    LEFT JOIN version_credentials AS c ON c.secret_id = v.secret_id AND c.version = v.version
+    LEFT JOIN tails AS t ON t.credential_uid = c.credential_uid
+    GROUP BY 1, 2, 3, 4
+),
+watermarks AS (
+    SELECT array_sort(array_agg(concat(
+        source, CASE WHEN source_scope = '' THEN '' ELSE concat(' ', source_scope) END,
+        ' until ', to_char(watermark_time, '%Y-%m-%dT%H:%M:%SZ')
+    ))) AS coverage
+    FROM (
+        SELECT source, coalesce(source_scope, '') AS source_scope, max(last_time) AS watermark_time
+        FROM coverage
+        GROUP BY 1, 2
+    )
+)
+SELECT
+    n.secret_id, n.version,
+    coalesce(u.credential_uid, n.credential_uid) AS credential_uid,
+    coalesce(u.id_kind, n.id_kind) AS id_kind,
+    n.id_value,
+    u.first_seen_time, u.last_seen_time, u.last_used_time, u.derived_last_used_time,
+    n.tail_expires_time,
+    coalesce(u.consumer_count, 0) AS consumer_count,
+    coalesce(u.use_count, 0) AS use_count,
+    coalesce(u.rejected_count, 0) AS rejected_count,
+    n.state,
+    w.coverage
+FROM named AS n
+LEFT JOIN used AS u ON u.secret_id = n.secret_id AND u.version = n.version
+CROSS JOIN watermarks AS w
+UNION ALL
+SELECT
+    NULL AS secret_id, NULL AS version,
+    u.credential_uid,
+    coalesce(u.id_kind, i.id_kind) AS id_kind,
+    i.id_value,
+    u.first_seen_time, u.last_seen_time, u.last_used_time, u.derived_last_used_time,
+    t.tail_expires_time,
+    u.consumer_count, u.use_count, u.rejected_count,
+    'unregistered' AS state,
+    w.coverage
+FROM used AS u
+LEFT JOIN credential_ids AS i ON i.credential_uid = u.credential_uid
+LEFT JOIN tails AS t ON t.credential_uid = u.credential_uid
+CROSS JOIN watermarks AS w
+WHERE u.secret_id IS NULL
+ORDER BY secret_id NULLS LAST, version, last_seen_time DESC NULLS LAST, credential_uid

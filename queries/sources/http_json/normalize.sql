@@ -1,0 +1,81 @@
+-- http_json: requests through a proxy, gateway or load balancer that logs JSON.
+--
+-- Shows: the raw credential that came with a request (authorization header,
+-- API-key header, query parameter), fingerprinted at once and stored nowhere;
+-- or, where the gateway names one, the id of the API key, token or client
+-- certificate; who sent it, to which host and path, and how it ended.
+--
+-- Cannot show: credentials that the log format leaves out or masks; what the
+-- backend behind the proxy thought of a request that the proxy let pass.
+--
+-- Choices: 401 and 407 refused the credential (`rejected`), 403 knew it and
+-- did not allow (`denied`), 5xx is a fault (`error`). Any other 4xx (404, 429,
+-- 400, 499, ...) may have come before or after authentication; it counts as a
+-- use, since to take a use for none would revoke a key that is needed, and
+-- the status is kept as the reason.
+-- Clients choose request ids and send them again when they retry: the id
+-- counts only together with the time as written, and only where there is one.
+SELECT
+    CASE WHEN "request_id" NOT IN ('', '-') THEN concat("request_id", ' ', "time") END AS native_uid,
+    parse_time("time") AS event_time,
+    "method" AS action,
+    CASE
+        WHEN "status" = '401' OR "status" = '407' THEN 'rejected'
+        WHEN "status" = '403' THEN 'denied'
+        WHEN character_length("status") <> 3 THEN 'unknown'
+        WHEN "status" LIKE '5%' THEN 'error'
+        WHEN "status" LIKE '2%' OR "status" LIKE '3%' OR "status" LIKE '4%' OR "status" = '101' THEN 'success'
+        ELSE 'unknown'
+    END AS outcome,
+    CASE WHEN "status" LIKE '4__' OR "status" LIKE '5__' THEN "status" END AS reason,
+    CASE
+        WHEN "status" = '401' OR "status" = '407' THEN 'wrong_credential'
+        WHEN "status" = '403' THEN 'not_allowed'
+        WHEN "status" = '429' THEN 'throttled'
+        WHEN "status" LIKE '4__' THEN 'request'
+        WHEN "status" LIKE '5__' THEN 'backend_fault'
+    END AS reason_class,
+
+    CASE
+        WHEN authorization_value("authorization") IS NOT NULL THEN authorization_value("authorization")
+        WHEN "api_key" NOT IN ('', '-') THEN "api_key"
+        WHEN "api_key_id" NOT IN ('', '-') THEN "api_key_id"
+        WHEN "jwt_id" NOT IN ('', '-') THEN "jwt_id"
+        ELSE COALESCE(
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'),
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'),
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'),
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'),
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key'),
+            NULLIF("certificate_sha256", '-'), "certificate_sha1")
+    END AS credential_value,
+    CASE
+        WHEN authorization_value("authorization") IS NOT NULL THEN authorization_kind("authorization")
+        WHEN "api_key" NOT IN ('', '-') THEN 'secret_value'
+        WHEN "api_key_id" NOT IN ('', '-') THEN 'api_key_id'
+        WHEN "jwt_id" NOT IN ('', '-') THEN 'jwt_id'
+        WHEN "certificate_sha256" IS NULL AND "certificate_sha1" IS NULL THEN 'secret_value'
+        WHEN COALESCE(
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'),
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'),
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'),
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'),
+            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key')) IS NOT NULL THEN 'secret_value'
+        WHEN "certificate_sha256" <> '-' THEN 'x509_sha256'
+        ELSE 'x509_sha1'
+    END AS credential_kind,
+
+    COALESCE(authorization_user("authorization"), NULLIF("user", '-')) AS principal,
+    CASE WHEN "spiffe" LIKE 'spiffe://%' THEN "spiffe" END AS workload,
+    CASE WHEN "spiffe" LIKE 'spiffe://%' THEN 'downstream_peer_uri_san' END AS workload_evidence,
+    NULLIF("client", '-') AS source_ip,
+    -- Log shippers keep objects of their own under these names.
+    CASE WHEN "user_agent" NOT LIKE '{%' AND "user_agent" <> '-' THEN "user_agent" END AS user_agent,
+    CASE WHEN "host" NOT LIKE '{%' AND "host" <> '-' THEN "host" END AS service,
+    CASE
+        WHEN "uri" LIKE 'http%://%' THEN regexp_replace(split_part(split_part("uri", '?', 1), '#', 1), '^\w+://[^/]*', '')
+        ELSE split_part(split_part("uri", '?', 1), '#', 1)
+    END AS resource
+FROM raw
+-- Lines of the same program that are not about a request have no status.
+WHERE "status" IS NOT NULL

@@ -1,0 +1,11 @@
+-- events: one row per normalized event.
+-- Answers: what exactly happened?
+-- Reads: stored_events
+-- `event_uid` is made of the source, its scope and the native id (or, where the log has none, of
+-- the file and the record's place), so that no bytes are stored for it.
+SELECT
+    concat(
+        source, '/', source_scope, '/', coalesce(native_uid, concat(file_uid, '#', record_number))
+    ) AS event_uid,
+    *
+FROM stored_events

@@ -1,0 +1,22 @@
+-- consumer_usage: usage with its consumer named by the best evidence there is.
+-- Answers: which software was it?
+-- Reads: usage_at, addresses (each source address with its network and asset)
+-- Calls that a service forwarded are no consumer's.
+SELECT
+    u.hour_time, u.credential_uid, u.id_kind, u.attribution, u.outcome, u.source, u.source_scope,
+    u.principal, u.instance, u.source_ip, u.user_agent_product, u.account,
+    coalesce(
+        u.workload,
+        a.workload,
+        nullif(concat_ws(' / ', u.principal, u.user_agent_product, a.network), '')
+    ) AS workload,
+    CASE
+        WHEN u.workload IS NOT NULL THEN concat('event: ', coalesce(u.workload_evidence, 'workload'))
+        WHEN a.workload IS NOT NULL THEN concat('asset: ', a.cidr)
+        ELSE 'principal, agent and network'
+    END AS evidence,
+    coalesce(u.environment, a.environment) AS environment,
+    u.attempt_count, u.first_time, u.last_time
+FROM usage_at AS u
+LEFT JOIN addresses AS a ON a.source_ip = u.source_ip
+WHERE u.via_service IS NULL

@@ -1,0 +1,42 @@
+-- consumer_facts: what is known of each consumer of each secret version.
+-- Answers: first, last, last use, counts and derived counts.
+-- Reads: version_usage
+SELECT
+    secret_id, version, version_number,
+    min(credential_uid) AS credential_uid,
+    min(id_kind) AS id_kind,
+    workload, principal, environment,
+    min(evidence) AS evidence,
+    min(first_time) FILTER (WHERE NOT is_derived) AS first_seen_time,
+    max(last_time) FILTER (WHERE NOT is_derived) AS last_seen_time,
+    min(first_time) FILTER (WHERE outcome IN ('success', 'denied')) AS first_used_time,
+    max(last_time) FILTER (
+        WHERE NOT is_derived AND outcome IN ('success', 'denied') AND attribution <> 'principal'
+    ) AS last_used_time,
+    max(last_time) FILTER (WHERE NOT is_derived AND outcome = 'rejected') AS last_rejected_time,
+    coalesce(sum(attempt_count) FILTER (WHERE NOT is_derived), 0) AS attempt_count,
+    coalesce(sum(attempt_count) FILTER (
+        WHERE NOT is_derived AND outcome IN ('success', 'denied')
+    ), 0) AS use_count,
+    coalesce(sum(attempt_count) FILTER (
+        WHERE NOT is_derived AND outcome = 'rejected'
+    ), 0) AS rejected_count,
+    coalesce(sum(attempt_count) FILTER (
+        WHERE is_derived AND outcome IN ('success', 'denied')
+    ), 0) AS derived_use_count,
+    max(last_time) FILTER (
+        WHERE is_derived AND outcome IN ('success', 'denied')
+    ) AS derived_last_used_time,
+    max(expires_time) AS tail_expires_time,
+    count(DISTINCT hour_time) FILTER (WHERE outcome IN ('success', 'denied')) AS active_hours,
+    array_sort(array_agg(DISTINCT source_ip) FILTER (WHERE source_ip IS NOT NULL)) AS source_ips,
+    array_sort(array_agg(DISTINCT user_agent_product) FILTER (
+        WHERE user_agent_product IS NOT NULL
+    )) AS user_agents,
+    array_sort(array_agg(DISTINCT source)) AS sources,
+    min(attribution) FILTER (WHERE NOT is_derived) AS direct_attribution
+FROM version_usage
+GROUP BY
+    secret_id, version, version_number,
+    CASE WHEN secret_id IS NULL THEN credential_uid END,
+    workload, principal, environment
