@@ -261,7 +261,7 @@ impl ConsumerActor {
         let row = self.rows[parent.version];
         world
             .truth
-            .derived(row, heard.time, heard.outcome, parent.issued);
+            .derived(row, heard.time, heard.outcome, parent.root_issued);
         let Some(session) = session else {
             return Ok(Then::RunDone);
         };
@@ -272,7 +272,7 @@ impl ConsumerActor {
             session.issued,
             session.expires,
         );
-        self.sessions.push(session);
+        self.sessions.push(Session { root_issued: parent.root_issued, ..session });
         Ok(Then::Again(self.rng.between(SECOND, 3 * SECOND)))
     }
 
@@ -294,7 +294,7 @@ impl ConsumerActor {
             self.rows[session.version],
             heard.time,
             heard.outcome,
-            session.issued,
+            session.root_issued,
         );
         Ok(())
     }

@@ -364,7 +364,7 @@ impl Recorder {
         }
     }
 
-    /// A request of a session that was obtained from the version at `issued`.
+    /// A request of a session; the version's own credential was exchanged at `issued`.
     pub(crate) fn derived(&mut self, row: usize, time: Micros, outcome: Outcome, issued: Micros) {
         let row = &mut self.rows[row];
         if !outcome.is_use() {

@@ -402,12 +402,13 @@ fn conclude(registry: &Registry, events: &[Event]) -> (Rows, Findings, u64) {
             continue;
         };
         let is_use = matches!(event.outcome, "success" | "denied");
-        let mut root = presented;
+        let (mut root, mut root_issued) = (presented, event.time);
         while let (None, Some(parent)) = (registry.known.get(root), obtained.get(root)) {
             let Some(credential) = parent.credential.as_deref() else {
                 break;
             };
             root = credential;
+            root_issued = parent.time;
         }
         let Some((secret, version)) = registry.known.get(root) else {
             continue;
@@ -445,8 +446,7 @@ fn conclude(registry: &Registry, events: &[Event]) -> (Rows, Findings, u64) {
         } else if is_use {
             row.derived += 1;
             row.derived_last = row.derived_last.max(Some(event.time));
-            let issued = obtained[presented].time;
-            (after(cutoff) && cutoff.is_some_and(|it| issued < it))
+            (after(cutoff) && cutoff.is_some_and(|it| root_issued < it))
                 .then_some("derived_after_cutoff")
         } else {
             None

@@ -14,7 +14,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::scalar::ScalarValue;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use lastuse_model::fingerprint::FingerprintKey;
-use lastuse_model::kind::public_value;
+use lastuse_model::kind::{needs_scope, public_value};
 use lastuse_model::redact::Redactor;
 use lastuse_model::{network, user_agent};
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -217,6 +217,7 @@ impl Protector {
         let mut identifiers = Vec::new();
         let mut texts = vec![Coded::null(); Text::COUNT];
         self.free_texts(rows, &mut texts);
+        or_constant(&mut texts[Text::SourceScope as usize], &facts.scope);
         self.credentials(rows, count, &mut texts, &mut identifiers);
         fill_defaults(&mut texts, facts, count);
         let scope = &texts[Text::SourceScope as usize];
@@ -291,8 +292,13 @@ impl Protector {
         ];
         for (name, uid, kind) in places {
             let column = |part: &str| text_rows(rows.column(&format!("{name}_{part}")), count);
-            let (uids, kinds) =
-                self.fingerprint_rows(column("value"), column("kind"), column("scope"), identifiers);
+            let parts = CredentialColumns {
+                values: column("value"),
+                kinds: column("kind"),
+                scopes: column("scope"),
+                issuers: &texts[Text::SourceScope as usize],
+            };
+            let (uids, kinds) = self.fingerprint_rows(&parts, identifiers);
             texts[uid as usize] = uids;
             texts[kind as usize] = kinds;
         }
@@ -300,16 +306,14 @@ impl Protector {
 
     fn fingerprint_rows(
         &mut self,
-        values: Option<StringViewArray>,
-        kinds: Option<StringViewArray>,
-        scopes: Option<StringViewArray>,
+        parts: &CredentialColumns<'_>,
         identifiers: &mut Vec<Identifier>,
     ) -> (Coded, Coded) {
-        let Some(values) = values else { return (Coded::null(), Coded::null()) };
+        let Some(values) = &parts.values else { return (Coded::null(), Coded::null()) };
         let same = |a: usize, b: usize| {
             values.value(a) == values.value(b)
-                && text_at(&kinds, a) == text_at(&kinds, b)
-                && text_at(&scopes, a) == text_at(&scopes, b)
+                && parts.kind(a) == parts.kind(b)
+                && parts.scope(a) == parts.scope(b)
         };
         let hasher = DefaultHashBuilder::default();
         // Entries are (first row with that credential, code).
@@ -331,7 +335,7 @@ impl Protector {
             let code = match seen.find(hash, |it| same(it.0 as usize, row)) {
                 Some(entry) => entry.1,
                 None => {
-                    let (kind, scope) = (text_at(&kinds, row), text_at(&scopes, row));
+                    let (kind, scope) = (parts.kind(row), parts.scope(row));
                     let uid = self.fingerprint(kind, scope, values.value(row), identifiers);
                     let code = uid.map_or(NULL, |uid| {
                         uids.push(uid.to_string());
@@ -450,6 +454,29 @@ fn is_plain_id(value: &str) -> bool {
     value.len() <= 40 && value.bytes().all(|it| it.is_ascii_hexdigit() || it == b'-')
 }
 
+/// The columns that name a credential.
+struct CredentialColumns<'a> {
+    values: Option<StringViewArray>,
+    kinds: Option<StringViewArray>,
+    scopes: Option<StringViewArray>,
+    /// Who wrote the log, which is the scope where none is named.
+    issuers: &'a Coded,
+}
+
+impl CredentialColumns<'_> {
+    fn kind(&self, row: usize) -> &str {
+        text_at(&self.kinds, row)
+    }
+
+    /// The issuer within which the value is unique.
+    fn scope(&self, row: usize) -> &str {
+        match text_at(&self.scopes, row) {
+            "" if needs_scope(self.kind(row)) => self.issuers.value(row).unwrap_or(""),
+            scope => scope,
+        }
+    }
+}
+
 fn text_at(column: &Option<StringViewArray>, row: usize) -> &str {
     match column {
         Some(column) if column.is_valid(row) => column.value(row),
@@ -461,7 +488,6 @@ fn text_at(column: &Option<StringViewArray>, row: usize) -> &str {
 fn fill_defaults(texts: &mut [Coded], facts: &InputFacts, count: usize) {
     texts[Text::Source as usize] = Coded::constant(Some(facts.source.clone()));
     texts[Text::FileUid as usize] = Coded::constant(Some(facts.file_uid.clone()));
-    or_constant(&mut texts[Text::SourceScope as usize], &facts.scope);
     or_constant(&mut texts[Text::Category as usize], &facts.category);
     or_constant(&mut texts[Text::Outcome as usize], "unknown");
     let attribution = default_attribution(texts, count);

@@ -80,6 +80,7 @@ pub const KINDS: &[Kind] = &[
     kind("vault_accessor", Form::AsIs, true, false),
     kind("vault_lease", Form::AsIs, true, true),
     kind("github_token_id", Form::AsIs, true, true),
+    kind("github_key_sha256", Form::AsIs, false, false),
     kind("gitlab_token_id", Form::AsIs, true, true),
     kind("gcp_service_account_key", Form::AsIs, true, false),
     kind("entra_key_id", Form::Lower, true, true),

@@ -41,7 +41,8 @@ pub fn inventory(
     writeln!(out)?;
     layout::write_header(&columns, &layout, options.colour, out)?;
     let mut registered_above = true;
-    for version in versions(&rows) {
+    let (versions, more) = shown(versions(&rows));
+    for version in versions {
         writeln!(out)?;
         let registered = version[0].secret_id.is_some();
         if registered_above && !registered {
@@ -54,6 +55,12 @@ pub fn inventory(
         }
         registered_above = registered;
         write_version(&version, as_of, &columns, &layout, options, out)?;
+    }
+    if more > 0 {
+        let text = format!(
+            "\n{more} more credentials outside the registry; `--format json` lists all"
+        );
+        writeln!(out, "{text}")?;
     }
     if !layout.hidden.is_empty() {
         writeln!(out)?;
@@ -252,6 +259,18 @@ impl<'a> Named<'a> {
             _ => None,
         })
     }
+}
+
+/// How many credentials outside the registry people are shown: sessions, above
+/// all, come in thousands.
+const UNREGISTERED_SHOWN: usize = 12;
+
+/// What is shown of the versions, and how many are not.
+fn shown(mut versions: Vec<Vec<&Consumer>>) -> (Vec<Vec<&Consumer>>, usize) {
+    let registered = versions.iter().filter(|it| it[0].secret_id.is_some()).count();
+    let more = versions.len().saturating_sub(registered + UNREGISTERED_SHOWN);
+    versions.truncate(registered + UNREGISTERED_SHOWN);
+    (versions, more)
 }
 
 /// The rows by secret version, each in the order in which a reader should see them.

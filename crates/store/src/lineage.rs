@@ -32,8 +32,9 @@ const MAX_VISITED: usize = 10_000;
 const MAX_ROWS: usize = 1_024;
 /// Characters of a credential's fingerprint in a path.
 const SHORT: usize = 12;
-/// Paths longer than this show their ends only.
-const LONG_PATH: usize = 8;
+/// Paths longer than this show the ancestor and the half of this many that are
+/// nearest to the credential.
+const LONG_PATH: u32 = 8;
 /// Stands for "no edge" in the chains below.
 const NONE: u32 = u32::MAX;
 
@@ -125,7 +126,7 @@ impl Graph {
         &'a self,
         credentials: &'a [u32],
     ) -> impl Iterator<Item = Result<RecordBatch, StoreError>> + 'a {
-        let mut search = Search::new(self.names.len());
+        let mut search = Search::new(self);
         let mut left = credentials.iter();
         std::iter::from_fn(move || {
             let mut rows = Builder::default();
@@ -228,6 +229,69 @@ impl Graph {
     }
 }
 
+/// Where a run of equal exchanges upwards from a credential ends: each of them
+/// the only one that its credential came from, and all by the same grant.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// The topmost exchange of the run.
+    edge: u32,
+    /// Exchanges in the run; 0 if there is none.
+    length: u32,
+}
+
+impl Graph {
+    fn runs(&self) -> Vec<Run> {
+        const UNKNOWN: u32 = u32::MAX;
+        let mut runs = vec![
+            Run {
+                edge: NONE,
+                length: 0,
+            };
+            self.names.len()
+        ];
+        let mut chain = Vec::new();
+        for start in 0..self.names.len() as u32 {
+            let mut at = start;
+            // Up to a credential whose run is known, or to the end of the run.
+            while runs[at as usize].length == 0
+                && let Some((index, edge)) = self.only_up(at)
+            {
+                // Marked, so that a loop ends where it began.
+                runs[at as usize].length = UNKNOWN;
+                chain.push((at, index));
+                match self.only_up(edge.parent) {
+                    Some((_, above)) if above.grant == edge.grant => at = edge.parent,
+                    _ => break,
+                }
+            }
+            while let Some((credential, index)) = chain.pop() {
+                let above = runs[self.edges[index as usize].parent as usize];
+                let goes_on = self
+                    .only_up(self.edges[index as usize].parent)
+                    .is_some_and(|(_, it)| it.grant == self.edges[index as usize].grant);
+                runs[credential as usize] = match goes_on && above.length < UNKNOWN {
+                    true => Run {
+                        edge: above.edge,
+                        length: above.length + 1,
+                    },
+                    false => Run {
+                        edge: index,
+                        length: 1,
+                    },
+                };
+            }
+        }
+        runs
+    }
+
+    /// The exchange that a credential came from, if it is the only one.
+    fn only_up(&self, credential: u32) -> Option<(u32, &Edge)> {
+        let index = self.first_up[credential as usize];
+        let edge = self.edges.get(index as usize)?;
+        (edge.next_up == NONE).then_some((index, edge))
+    }
+}
+
 enum Insert {
     Same,
     New,
@@ -257,6 +321,7 @@ struct Search {
     /// Per credential, the number of the last search that visited it.
     stamps: Vec<u32>,
     stamp: u32,
+    runs: Vec<Run>,
     /// Ancestors in the order found: near ones first.
     found: Vec<Found>,
 }
@@ -272,10 +337,11 @@ struct Found {
 }
 
 impl Search {
-    fn new(credentials: usize) -> Search {
+    fn new(graph: &Graph) -> Search {
         Search {
-            stamps: vec![0; credentials],
+            stamps: vec![0; graph.names.len()],
             stamp: 0,
+            runs: graph.runs(),
             found: Vec::new(),
         }
     }
@@ -283,9 +349,10 @@ impl Search {
     fn run(&mut self, graph: &Graph, start: u32, rows: &mut Builder) {
         let complete = self.climb(graph, start);
         let expires = graph.up(start).filter_map(|(_, it)| it.expires).max();
-        let keep: Vec<usize> = (1..self.found.len())
+        let mut keep: Vec<usize> = (1..self.found.len())
             .filter(|index| self.is_kept(graph, self.found[*index]))
             .collect();
+        keep.sort_by_key(|index| self.found[*index].depth);
         for index in keep.iter().take(MAX_ROWS) {
             self.emit(graph, start, *index, expires, rows);
         }
@@ -308,19 +375,26 @@ impl Search {
         let mut at = 0;
         while let Some(here) = self.found.get(at).copied() {
             let first = graph.first_up[here.credential as usize];
+            let run = self.runs[here.credential as usize];
             match graph.edges.get(first as usize) {
                 None => {}
+                // Beyond the near ones, the middle of a run is passed over.
+                Some(_) if run.length > 0 && here.depth >= NEAR => {
+                    if !self.visit(at, run.edge, run.length, graph) {
+                        return false;
+                    }
+                }
                 // Nearly every credential came from one other: no list, no sort.
-                Some(edge) if edge.next_up == NONE && self.visit(at, first, edge.parent) => {}
-                Some(edge) if edge.next_up == NONE => return false,
+                Some(edge) if edge.next_up == NONE => {
+                    if !self.visit(at, first, 1, graph) {
+                        return false;
+                    }
+                }
                 Some(_) => {
                     let mut up: Vec<(u32, &Edge)> = graph.up(here.credential).collect();
                     // The order of arrival must not decide which of two equal paths counts.
                     up.sort_unstable_by_key(|(_, it)| (it.issued, graph.name(it.parent)));
-                    if !up
-                        .iter()
-                        .all(|(index, it)| self.visit(at, *index, it.parent))
-                    {
+                    if !up.iter().all(|(index, _)| self.visit(at, *index, 1, graph)) {
                         return false;
                     }
                 }
@@ -330,8 +404,10 @@ impl Search {
         true
     }
 
-    /// Notes an ancestor, once; false if there are too many.
-    fn visit(&mut self, from: usize, edge: u32, parent: u32) -> bool {
+    /// Notes the ancestor that an exchange came from, once, `steps` above the
+    /// one found at `from`; false if there are too many.
+    fn visit(&mut self, from: usize, edge: u32, steps: u32, graph: &Graph) -> bool {
+        let parent = graph.edges[edge as usize].parent;
         if self.stamps[parent as usize] == self.stamp {
             return true;
         }
@@ -343,7 +419,7 @@ impl Search {
             credential: parent,
             before: from as u32,
             edge,
-            depth: self.found[from].depth + 1,
+            depth: self.found[from].depth + steps,
         });
         true
     }
@@ -367,7 +443,8 @@ impl Search {
     ) {
         let root = self.found[index];
         let top = &graph.edges[root.edge as usize];
-        // From the ancestor down to the parent of the credential.
+        // From the ancestor down to the parent of the credential, but for what
+        // was passed over.
         let mut steps = vec![root.credential];
         let mut at = root;
         while at.depth > 1 {
@@ -378,7 +455,7 @@ impl Search {
             credential: graph.name(start),
             root: graph.name(root.credential),
             depth: i64::from(root.depth),
-            path: path(graph, &steps),
+            path: path(graph, &steps, root.depth),
             root_principal: (top.principal != NONE).then(|| graph.name(top.principal)),
             issued: graph.edges[at.edge as usize].issued,
             root_issued: top.issued,
@@ -387,18 +464,18 @@ impl Search {
     }
 }
 
-fn path(graph: &Graph, steps: &[u32]) -> String {
+fn path(graph: &Graph, steps: &[u32], depth: u32) -> String {
     let short = |id: &u32| {
         let name = graph.name(*id);
         name.get(..SHORT).unwrap_or(name).to_string()
     };
-    if steps.len() <= LONG_PATH {
+    if depth <= LONG_PATH {
         return steps.iter().map(short).collect::<Vec<_>>().join(">");
     }
-    let half = LONG_PATH / 2;
-    let mut shown: Vec<String> = steps[..half].iter().map(short).collect();
+    let near = &steps[steps.len().saturating_sub(LONG_PATH as usize / 2)..];
+    let mut shown: Vec<String> = steps.iter().take(1).map(short).collect();
     shown.push("…".to_string());
-    shown.extend(steps[steps.len() - half..].iter().map(short));
+    shown.extend(near.iter().map(short));
     shown.join(">")
 }
 

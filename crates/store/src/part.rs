@@ -215,28 +215,22 @@ impl PartWriter {
     /// Ends the file. It is whole, but not durable before the file returned is
     /// synced, and its folder.
     pub(crate) fn finish(mut self) -> Result<(Part, File), StoreError> {
-        let Some(writer) = self.writer.take() else {
+        let Some(writer) = &mut self.writer else {
             return Err(StoreError::LostPart {
                 path: self.path.clone(),
             });
         };
-        let done = writer
-            .into_inner()
-            .map_err(|error| StoreError::from_parquet_write(&self.path, error))
-            .and_then(|file| match file.metadata() {
-                Ok(metadata) => Ok((file, metadata)),
-                Err(source) => Err(StoreError::WriteFile {
-                    path: self.path.clone(),
-                    source,
-                }),
-            });
-        let (file, metadata) = match done {
-            Ok(done) => done,
-            Err(error) => {
-                let _ = std::fs::remove_file(&self.path);
-                return Err(error);
-            }
-        };
+        writer
+            .finish()
+            .map_err(|error| StoreError::from_parquet_write(&self.path, error))?;
+        let opened = writer.inner().try_clone();
+        let (file, metadata) = opened
+            .and_then(|it| it.metadata().map(|metadata| (it, metadata)))
+            .map_err(|source| StoreError::WriteFile {
+                path: self.path.clone(),
+                source,
+            })?;
+        self.writer = None;
         let part = Part {
             table: self.table,
             path: std::mem::take(&mut self.relative),

@@ -223,6 +223,7 @@ impl Caller {
                 version,
                 depth,
                 issued: time,
+                root_issued: time,
                 expires,
                 id,
                 identity,

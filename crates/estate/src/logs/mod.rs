@@ -89,6 +89,8 @@ pub(crate) struct Session {
     pub(crate) version: usize,
     pub(crate) depth: u32,
     pub(crate) issued: Micros,
+    /// When the version's own credential was exchanged, one or two hops ago.
+    pub(crate) root_issued: Micros,
     pub(crate) expires: Micros,
     /// As the log shows it.
     pub(crate) id: String,

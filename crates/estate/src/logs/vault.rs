@@ -315,6 +315,7 @@ impl Caller {
             version,
             depth: 1,
             issued: call.time,
+            root_issued: call.time,
             expires: call.time + self.lifetime,
             id: token,
             identity: auth.into_bytes(),

@@ -176,8 +176,8 @@ fn a_long_chain_of_refreshes_keeps_its_origin() {
         18,
         "16 near ones, the first token and the secret"
     );
-    assert!(found[16].starts_with("t02999 t00000 2999 t00000>t00001>t00002>t00003>…>"));
-    assert!(found[17].starts_with("t02999 secret 3000 secret>"));
+    assert!(found[16].starts_with("t02999 t00000 2999 t00000>…>t02995>t02996>"));
+    assert!(found[17].starts_with("t02999 secret 3000 secret>…>t02995>"));
 }
 
 #[test]
@@ -192,4 +192,33 @@ fn lineage_that_is_cut_short_says_so() {
     let found = all(&graph);
     assert_eq!(found.len(), MAX_ROWS + 1);
     assert_eq!(found[MAX_ROWS], "child - 1100 - - - - 9");
+}
+
+#[test]
+fn a_long_loop_ends_and_its_origin_is_found() {
+    let names: Vec<String> = (0..100).map(|it| format!("n{it:02}")).collect();
+    let mut rows: Vec<_> = (0..100)
+        .map(|it| {
+            (
+                names[it].as_str(),
+                names[(it + 1) % 100].as_str(),
+                "g",
+                1,
+                9,
+            )
+        })
+        .collect();
+    let mut graph = Graph::default();
+    graph.add(&[exchanges(&rows)]).unwrap();
+    let of_50 = graph.id("n50");
+    assert!(table(&graph, &[of_50]).len() >= 16);
+
+    rows.push(("origin", "n00", "login", 0, 9));
+    let mut graph = Graph::default();
+    graph.add(&[exchanges(&rows)]).unwrap();
+    for name in ["n00", "n50", "n99"] {
+        let id = graph.id(name);
+        let found = table(&graph, &[id]);
+        assert!(found.iter().any(|it| it.contains(" origin ")), "{name}");
+    }
 }
