@@ -56,8 +56,8 @@ impl Workspace {
     }
 
     /// The instant of reports, in microseconds since 1970.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock for reports")]
     pub fn as_of(&self) -> jiff::Timestamp {
-        // The one place that reads the clock for reports.
         self.global.as_of.unwrap_or_else(jiff::Timestamp::now)
     }
 

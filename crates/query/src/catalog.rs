@@ -16,6 +16,7 @@ use lastuse_model::registry::ResolvedRegistry;
 use lastuse_store::{Store, StoreError, Table};
 
 use crate::guard::Answer;
+use crate::kept::{self, KeptView};
 use crate::known::{
     self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts,
 };
@@ -93,7 +94,7 @@ impl Catalog {
             Some(text) => serde_json::from_str(&text).map_err(QueryError::Registry)?,
             None => ResolvedRegistry::default(),
         };
-        let context = context(settings)?;
+        let context = session(settings)?;
         for table in Table::ALL {
             let files = store.active_files(table).await?;
             let provider = Arc::new(StoreTable::new(table, files));
@@ -140,9 +141,9 @@ impl Catalog {
     }
 }
 
-/// Tables whose rows views shape before analysts see them keep their stored
-/// rows under another name.
-fn stored_name(table: Table) -> &'static str {
+/// The name by which views read a table's rows: those that a view shapes before
+/// analysts see them keep their stored rows under another name.
+pub fn stored_name(table: Table) -> &'static str {
     match table {
         Table::Events => "stored_events",
         Table::Files => "stored_files",
@@ -151,7 +152,8 @@ fn stored_name(table: Table) -> &'static str {
     }
 }
 
-fn context(settings: &Settings) -> Result<SessionContext, DataFusionError> {
+/// An engine session with the product's settings and nothing registered yet.
+pub fn session(settings: &Settings) -> Result<SessionContext, DataFusionError> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_default_catalog_and_schema("lastuse", "public");
@@ -341,5 +343,8 @@ async fn view(
     sql: &str,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     let plan = context.state().create_logical_plan(sql).await?;
+    if sql.lines().any(|it| it.starts_with(kept::MARK)) {
+        return Ok(Arc::new(KeptView::new(plan)));
+    }
     Ok(Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))
 }

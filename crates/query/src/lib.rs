@@ -4,6 +4,7 @@
 pub mod catalog;
 pub mod findings;
 pub mod guard;
+pub mod kept;
 pub mod known;
 pub mod table;
 

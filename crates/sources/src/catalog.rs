@@ -86,12 +86,16 @@ impl Catalog {
         self.sources.iter()
     }
 
-    /// The format of an input that is said to be of `source`; the first one
-    /// where its content does not tell.
+    /// The format of an input that is said to be of `source`: the one that fits best,
+    /// or else the first of its kind.
     pub fn detect_as(&self, source: &Arc<Source>, sample: &Sample<'_>) -> Detection {
         let format = match judge(source, sample) {
             Verdict::Match { format, .. } | Verdict::Unsure { format, .. } => format,
-            Verdict::No(_) => 0,
+            Verdict::No(_) => {
+                let is_json = looks_like_json(sample.bytes);
+                let fits = |it: &Format| matches!(it, Format::Json { .. }) == is_json;
+                source.formats.iter().position(fits).unwrap_or(0)
+            }
         };
         Detection {
             source: Some((Arc::clone(source), format)),
@@ -126,19 +130,6 @@ impl Catalog {
         }
         let reason = "its content is not that of any known source".to_owned();
         Detection { source: None, reason, tried }
-    }
-
-    /// The format of a source that was named, not detected: the one that fits best, or
-    /// else the first.
-    pub fn format_of(source: &Arc<Source>, sample: &Sample<'_>) -> usize {
-        match judge(source, sample) {
-            Verdict::Match { format, .. } | Verdict::Unsure { format, .. } => format,
-            Verdict::No(_) => {
-                let is_json = looks_like_json(sample.bytes);
-                let fits = |it: &Format| matches!(it, Format::Json { .. }) == is_json;
-                source.formats.iter().position(fits).unwrap_or(0)
-            }
-        }
     }
 }
 

@@ -130,8 +130,8 @@ pub struct Decoder {
     /// Decoded, not yet handed over, from `ready_at` on.
     ready: Vec<u8>,
     ready_at: usize,
-    /// Bytes of a byte order mark that were left out.
-    origin: u64,
+    /// A byte order mark was left out, so that offsets differ from those of the input.
+    marked: bool,
     /// Nothing more comes out of `stream`.
     ended: bool,
     /// Why it ended, if not at its end; told after everything that was decoded.
@@ -196,7 +196,7 @@ impl Decoder {
             pending: Vec::new(),
             ready: Vec::new(),
             ready_at: 0,
-            origin: 0,
+            marked: false,
             ended: false,
             failure: None,
             decoded: 0,
@@ -212,12 +212,7 @@ impl Decoder {
     /// Whether an offset in the decoded bytes is the same offset in the input, so that
     /// a later reading may seek there. True as far as is known; ask after `head`.
     pub fn is_seekable(&self) -> bool {
-        self.compression == Compression::Plain && !matches!(self.text, Text::Utf16 { .. })
-    }
-
-    /// Bytes of a UTF-8 byte order mark that were left out. They count in offsets.
-    pub(crate) fn origin(&self) -> u64 {
-        self.origin
+        self.compression == Compression::Plain && !self.marked
     }
 
     /// The first decoded bytes, up to `limit`, which stay to be read, and whether they
@@ -233,12 +228,11 @@ impl Decoder {
         Ok((&head[..head.len().min(limit)], complete))
     }
 
-    /// Leaves out decoded bytes, counted from the very start of the input; for a
-    /// reading that continues where an earlier one stopped. Returns how many there were.
+    /// Leaves out decoded bytes (a byte order mark is none of them), for a reading that
+    /// continues where an earlier one stopped. Returns how many there were.
     pub fn skip(&mut self, bytes: u64) -> Result<u64, DecodeError> {
         let (_, _) = self.head(4)?;
-        let mut left = bytes.saturating_sub(self.origin);
-        self.origin = 0;
+        let mut left = bytes;
         let mut scratch = Vec::new();
         while left > 0 {
             scratch.clear();
@@ -351,10 +345,11 @@ impl Decoder {
             [0xef, 0xbb, 0xbf, ..] => {
                 self.text = Text::Utf8;
                 self.ready_at += 3;
-                self.origin = 3;
+                self.marked = true;
             }
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
                 let big_endian = bytes[0] == 0xfe;
+                self.marked = true;
                 self.text = Text::Utf16 { big_endian };
                 let raw = self.ready.split_off(self.ready_at + 2);
                 self.ready.clear();

@@ -23,7 +23,7 @@ mod text;
 /// Where a reading starts or has stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resume {
-    /// Decoded bytes before the next record; a byte order mark counts.
+    /// Decoded bytes before the next record; a byte order mark is none of them.
     pub offset: u64,
     /// Records before it.
     pub record_number: u64,
@@ -110,7 +110,6 @@ pub struct RecordReader {
     shared: Shared,
     /// Why the decoded bytes ended before their end.
     failure: Option<DecodeError>,
-    started: bool,
     finished: bool,
     /// The last bytes before the window that were framed, up to `TAIL_BYTES`.
     tail: Vec<u8>,
@@ -130,6 +129,8 @@ struct Shared {
     /// Records that were read or rejected.
     records: u64,
     held_back: bool,
+    /// Nothing more can be told before the input grows.
+    waiting: bool,
     discard: Option<Discard>,
     stages: stages::Stages,
 }
@@ -242,10 +243,11 @@ impl RecordReader {
             growing,
             records: resume.record_number,
             held_back: false,
+            waiting: false,
             discard: None,
         };
         let window = Window { bytes: Buffer::from_vec(Vec::<u8>::new()), at: 0, base: resume.offset, ended: false };
-        Ok(Self { decoder, window, framer, shared, failure: None, started: false, finished: false, tail: Vec::new() })
+        Ok(Self { decoder, window, framer, shared, failure: None, finished: false, tail: Vec::new() })
     }
 
     /// Whether an incomplete last record was left for a later reading.
@@ -288,7 +290,8 @@ impl RecordReader {
             let last = self.window.ended && length == unread;
             let consumed = if length == 0 { 0 } else { self.frame(length, last, columns, &mut chunk) };
             self.window.at += consumed;
-            if last && (self.shared.held_back || (consumed == length && self.shared.discard.is_none())) {
+            let stopped = self.shared.held_back || self.shared.waiting;
+            if last && (stopped || (consumed == length && self.shared.discard.is_none())) {
                 self.finish(&mut chunk);
             } else if consumed == 0 && self.shared.discard.is_none() {
                 // The record goes on after the slice.
@@ -349,9 +352,6 @@ impl RecordReader {
         window.ended = next.len() < wanted;
         extend_tail(&mut self.tail, &window.bytes[..window.at]);
         window.base = offset;
-        if !std::mem::replace(&mut self.started, true) {
-            window.base += self.decoder.origin();
-        }
         window.at = 0;
         window.bytes = Buffer::from_vec(next);
         match outcome {
@@ -407,13 +407,17 @@ impl RecordReader {
     /// Counts what the end of the input itself tells.
     fn finish(&mut self, chunk: &mut Chunk) {
         self.finished = true;
-        if self.shared.held_back {
+        if self.shared.held_back || self.shared.waiting {
             return;
         }
         let offset = self.window.offset();
         if let Some(failure) = self.failure.take() {
             self.shared.reject(chunk, offset, failure.to_string());
-        } else if !self.shared.growing && matches!(&self.framer, Framer::Json(it) if it.is_in_array()) {
+        } else if let Framer::Json(framer) = &mut self.framer
+            && framer.is_in_array()
+            && !self.shared.growing
+        {
+            framer.set_in_array(false);
             self.shared.reject(chunk, offset, "the document ends inside its array of records".to_owned());
         }
     }

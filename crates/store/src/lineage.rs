@@ -376,28 +376,23 @@ impl Search {
         while let Some(here) = self.found.get(at).copied() {
             let first = graph.first_up[here.credential as usize];
             let run = self.runs[here.credential as usize];
-            match graph.edges.get(first as usize) {
-                None => {}
+            let fits = match graph.edges.get(first as usize) {
+                None => true,
                 // Beyond the near ones, the middle of a run is passed over.
                 Some(_) if run.length > 0 && here.depth >= NEAR => {
-                    if !self.visit(at, run.edge, run.length, graph) {
-                        return false;
-                    }
+                    self.visit(at, run.edge, run.length, graph)
                 }
                 // Nearly every credential came from one other: no list, no sort.
-                Some(edge) if edge.next_up == NONE => {
-                    if !self.visit(at, first, 1, graph) {
-                        return false;
-                    }
-                }
+                Some(edge) if edge.next_up == NONE => self.visit(at, first, 1, graph),
                 Some(_) => {
                     let mut up: Vec<(u32, &Edge)> = graph.up(here.credential).collect();
                     // The order of arrival must not decide which of two equal paths counts.
                     up.sort_unstable_by_key(|(_, it)| (it.issued, graph.name(it.parent)));
-                    if !up.iter().all(|(index, _)| self.visit(at, *index, 1, graph)) {
-                        return false;
-                    }
+                    up.iter().all(|(index, _)| self.visit(at, *index, 1, graph))
                 }
+            };
+            if !fits {
+                return false;
             }
             at += 1;
         }

@@ -167,8 +167,9 @@ fn the_format_of_a_named_source_is_told_by_the_content() {
     let catalog = catalog();
     let sshd = catalog.get("sshd").unwrap();
     let sample = |bytes| Sample { bytes, complete: true, name: "x" };
-    assert_eq!(Catalog::format_of(sshd, &sample(b"{\"other\":1}")), 0);
-    assert_eq!(Catalog::format_of(sshd, &sample(b"anything else")), 1);
+    let format = |bytes| catalog.detect_as(sshd, &sample(bytes)).source.unwrap().1;
+    assert_eq!(format(&b"{\"other\":1}"[..]), 0);
+    assert_eq!(format(b"anything else"), 1);
 }
 
 #[test]

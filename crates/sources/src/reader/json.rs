@@ -22,6 +22,11 @@ use crate::path::FieldPath;
 /// Envelopes within one another that are opened.
 const ENVELOPES_MAX: usize = 4;
 
+/// Bytes that may be read in vain before no value is trusted past the next line that
+/// begins with a bracket: an input made to waste time takes time in proportion to its
+/// size.
+const WASTE_MAX: u64 = 256 << 20;
+
 /// Bytes after a value that the extractor may look at; it is faster with a few.
 const SLACK: usize = 64;
 
@@ -38,8 +43,10 @@ pub(super) struct JsonFramer {
     fold_case: bool,
     unwrap: Vec<(usize, FieldPath)>,
     mode: Mode,
-    /// A value did not balance: none is trusted past the next line with a bracket.
-    careful: bool,
+    /// The array of records stands inside a document; none if that is not known.
+    enveloped: Option<bool>,
+    /// Bytes that were read in vain, looking for the ends of malformed values.
+    wasted: u64,
     /// Takes the text of a record that is JSON inside a string.
     text: String,
 }
@@ -96,7 +103,8 @@ impl JsonFramer {
             fold_case,
             unwrap: layout.unwrap,
             mode: if in_array { Mode::Array } else { Mode::Start },
-            careful: false,
+            enveloped: None,
+            wasted: 0,
             text: String::new(),
         }
     }
@@ -145,24 +153,77 @@ impl JsonFramer {
     fn first(&mut self, at: usize, work: &mut Work<'_, '_>) -> Outcome {
         let bytes = work.slice.bytes;
         match bytes[at] {
-            b'[' => {
-                self.mode = Mode::Array;
-                Outcome::To(at + 1)
-            }
-            b'{' => match find_records(bytes, at, &self.records, self.fold_case) {
-                Document::Array(next) => {
-                    self.mode = Mode::Array;
-                    Outcome::To(next)
-                }
-                Document::Record(end) => {
-                    self.mode = what_follows(bytes, at, end);
-                    self.record(at, work)
-                }
-                Document::Incomplete => self.incomplete(at, work),
-                Document::Invalid => self.recover(at, "not JSON", work),
+            b'[' => match bytes.get(skip_blank(bytes, at + 1)) {
+                Some(b'{' | b']') => self.begin_array(at + 1, false),
+                None if work.slice.last || work.slice.full => self.begin_array(at + 1, false),
+                None => Outcome::Stop,
+                // Text in brackets, or an array of something else.
+                Some(_) => self.line(at, work),
             },
+            b'{' => self.first_object(at, work),
             _ => self.garbage(at, work),
         }
+    }
+
+    fn first_object(&mut self, at: usize, work: &mut Work<'_, '_>) -> Outcome {
+        let Slice { bytes, last, full, .. } = *work.slice;
+        let line = next_line(bytes, at);
+        let limit = self.limit(bytes, at);
+        let bounded = &bytes[..limit.unwrap_or(bytes.len())];
+        let in_line = &bytes[..line.unwrap_or(bytes.len())];
+        let document = match find_records(in_line, at, &self.records, self.fold_case) {
+            Document::Incomplete if line.is_some() => {
+                let document = find_records(bounded, at, &self.records, self.fold_case);
+                if !matches!(document, Document::Array(_) | Document::Record(_)) {
+                    self.wasted += (bounded.len() - at) as u64;
+                }
+                document
+            }
+            document => document,
+        };
+        match document {
+            Document::Array(next) => self.begin_array(next, true),
+            Document::Record(end) => self.first_record(at, end, work),
+            _ if is_spread(bytes, at) && document == Document::Invalid => {
+                self.recover(at, bounded.len() - at, "not JSON", work)
+            }
+            _ if !is_spread(bytes, at) && line.is_some() => self.line(at, work),
+            Document::Incomplete if limit.is_none() => self.incomplete(at, work),
+            Document::Invalid if last => self.line(at, work),
+            Document::Invalid if !full => Outcome::Stop,
+            _ => self.recover(at, bounded.len() - at, "not JSON", work),
+        }
+    }
+
+    /// Reads an object that ends before `end`; what follows it tells what others will
+    /// look like.
+    fn first_record(&mut self, at: usize, end: usize, work: &mut Work<'_, '_>) -> Outcome {
+        let Slice { bytes, last, full, .. } = *work.slice;
+        let follows = bytes.get(skip_blank_in_line(bytes, end));
+        if next_line(&bytes[..end], at).is_some() || matches!(follows, Some(b'{' | b'[')) {
+            self.mode = Mode::Values;
+            return self.record(at, work);
+        }
+        match follows {
+            None if !last && !(full && at == 0) => Outcome::Stop,
+            None if !last => self.record(at, work),
+            None => self.line(at, work),
+            Some(_) => {
+                self.mode = Mode::Lines;
+                self.line(at, work)
+            }
+        }
+    }
+
+    fn begin_array(&mut self, next: usize, enveloped: bool) -> Outcome {
+        self.mode = Mode::Array;
+        self.enveloped = Some(enveloped);
+        Outcome::To(next)
+    }
+
+    /// Where no value is trusted to go past, if too many did not end.
+    fn limit(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        if self.wasted > WASTE_MAX { next_value_line(bytes, at) } else { None }
     }
 
     /// Reads a value that follows others.
@@ -182,13 +243,15 @@ impl JsonFramer {
             b',' => Outcome::To(at + 1),
             b']' => self.end_array(at, work),
             b'{' => self.record(at, work),
-            _ => match skip_any(bytes, at) {
-                Some(end) if end > at && !matches!(bytes[at], b'}' | b':') => {
-                    work.reject_to(at, end, NOT_AN_OBJECT)
+            _ => {
+                let limit = self.limit(bytes, at);
+                let bounded = &bytes[..limit.unwrap_or(bytes.len())];
+                match skip_any(bounded, at) {
+                    Some(end) if !matches!(bytes[at], b'}' | b':') => work.reject_to(at, end, NOT_AN_OBJECT),
+                    None if limit.is_none() && !work.slice.last && !work.slice.full => Outcome::Stop,
+                    _ => self.recover(at, bounded.len() - at, GARBAGE, work),
                 }
-                None if !work.slice.last && !work.slice.full => Outcome::Stop,
-                _ => self.recover(at, GARBAGE, work),
-            },
+            }
         }
     }
 
@@ -198,6 +261,11 @@ impl JsonFramer {
         match work.slice.bytes.get(next) {
             // Whether this is a document is told by the next byte.
             None if !work.slice.last && !work.slice.full => return Outcome::Stop,
+            None if work.slice.last && work.shared.growing && self.enveloped != Some(false) => {
+                work.shared.waiting = true;
+                work.shared.held_back = self.enveloped == Some(true);
+                return Outcome::Stop;
+            }
             Some(b',' | b'}') => {
                 let offset = work.slice.base + at as u64;
                 let hold = Resume { offset, record_number: work.shared.records, in_array: true };
@@ -213,10 +281,9 @@ impl JsonFramer {
     /// Reads a record that ends wherever its brackets say.
     fn record(&mut self, at: usize, work: &mut Work<'_, '_>) -> Outcome {
         let bytes = work.slice.bytes;
-        let limit = if self.careful { next_value_line(bytes, at) } else { None };
-        let bound = limit.map_or(bytes.len(), |it| bytes.len().min(it + SLACK));
-        match self.extract(&bytes[..bound], at, work) {
-            Ok(end) if limit.is_some_and(|it| end > it) => self.recover(at, MANY_LINES, work),
+        let limit = self.limit(bytes, at);
+        let bounded = &bytes[..limit.unwrap_or(bytes.len())];
+        match self.extract(bounded, at, work) {
             Ok(end) if end - at > work.shared.limits.max_record_bytes => {
                 let reason = work.shared.too_long();
                 work.reject_to(at, end, &reason)
@@ -225,8 +292,14 @@ impl JsonFramer {
                 work.accept();
                 Outcome::To(end)
             }
-            Err(JsonError::Incomplete) => self.incomplete(at, work),
-            Err(error) => self.recover(at, reason(error), work),
+            Err(JsonError::Incomplete) if limit.is_none() => self.incomplete(at, work),
+            Err(error) => {
+                let read = match error {
+                    JsonError::Invalid { at: place, .. } | JsonError::TooDeep { at: place } => place.saturating_sub(at),
+                    _ => bounded.len() - at,
+                };
+                self.recover(at, read, reason(error), work)
+            }
         }
     }
 
@@ -297,14 +370,17 @@ impl JsonFramer {
             if skip_blank_in_line(bytes, past) < end {
                 return Err(MORE.into());
             }
-            self.mode = Mode::Array;
-            return Ok(Outcome::To(next));
+            return Ok(self.begin_array(next, bytes[at] == b'{'));
         }
         let bound = bytes.len().min(end + SLACK);
-        let past = self.extract(&bytes[..bound], at, work).map_err(reason)?;
-        if past > end {
-            return Err(MANY_LINES.into());
-        }
+        let past = match self.extract(&bytes[..bound], at, work) {
+            Ok(past) if past <= end => past,
+            // The same reason whatever follows the line.
+            _ => {
+                work.columns.abandon_row();
+                self.extract(&bytes[..end], at, work).map_err(reason)?
+            }
+        };
         let next = skip_blank_in_line(bytes, past);
         if next < end && bytes[next] != b'{' {
             return Err(MORE.into());
@@ -321,7 +397,7 @@ impl JsonFramer {
         }
         if next_value_line(bytes, at).is_some() {
             // What follows looks like values of their own, which must not be lost.
-            return self.recover(at, "the JSON value does not end", work);
+            return self.recover(at, bytes.len() - at, "the JSON value does not end", work);
         }
         if !last {
             let until = match (self.mode, next_line(bytes, at)) {
@@ -344,9 +420,10 @@ impl JsonFramer {
         self.give_up(work)
     }
 
-    /// Finds the place after a malformed value.
-    fn recover(&mut self, at: usize, reason: &str, work: &mut Work<'_, '_>) -> Outcome {
+    /// Finds the place after a malformed value, of which so many bytes were read.
+    fn recover(&mut self, at: usize, read: usize, reason: &str, work: &mut Work<'_, '_>) -> Outcome {
         let Slice { bytes, last, full, broken, .. } = *work.slice;
+        self.wasted += read as u64;
         let limit = next_value_line(bytes, at);
         let bound = limit.unwrap_or(bytes.len());
         let end = skip_any(&bytes[..bound], at).filter(|end| self.is_boundary(bytes, *end));
@@ -354,7 +431,6 @@ impl JsonFramer {
             return work.reject_to(at, end, reason);
         }
         if let Some(limit) = limit {
-            self.careful = true;
             return work.reject_to(at, limit, reason);
         }
         if !last && !(full && at == 0) {
@@ -362,7 +438,6 @@ impl JsonFramer {
             return Outcome::Stop;
         }
         if !last {
-            self.careful = true;
             let reason = Some(reason.to_owned());
             let until = Until::ValueLine { at_start: false };
             work.shared.discard = Some(Discard { until, reason, hold: None });
@@ -417,16 +492,10 @@ impl JsonFramer {
     }
 }
 
-/// What a first record and what follows it tell of the input.
-fn what_follows(bytes: &[u8], at: usize, end: usize) -> Mode {
-    if next_line(&bytes[..end], at).is_some() {
-        return Mode::Values;
-    }
-    match bytes.get(skip_blank_in_line(bytes, end)) {
-        Some(b'\n') => Mode::Lines,
-        Some(_) => Mode::Values,
-        None => Mode::Start,
-    }
+/// Whether the object at `at` is laid out over several lines, as far as its first one
+/// tells.
+fn is_spread(bytes: &[u8], at: usize) -> bool {
+    bytes.get(skip_blank_in_line(bytes, at + 1)) == Some(&b'\n')
 }
 
 fn reason(error: JsonError) -> &'static str {

