@@ -17,6 +17,7 @@ SELECT
     sum(event_count) AS count,
     min(cutoff_time) AS cutoff_time,
     min(revoked_time) AS revoked_time,
+    max(expires_time) AS tail_expires_time,
     array_sort(array_agg(DISTINCT source_ip) FILTER (WHERE source_ip IS NOT NULL)) AS source_ips,
     array_slice(array_sort(array_agg(DISTINCT concat(
         source, '/', coalesce(native_uid, concat(file_uid, '#', record_number))

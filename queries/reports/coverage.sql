@@ -1,23 +1,38 @@
 -- coverage: what each source and scope was seen to cover.
 -- Answers: which logs could have shown a use, from when and up to when?
--- Reads: coverage, rejects, source_facts
+-- Reads: coverage, rejects, source_facts, params (as_of_time)
 -- Cannot show: holes inside the interval; the event density per hour is in `coverage`.
-SELECT
-    c.source,
-    c.source_scope,
-    min(c.first_time) AS start_time,
-    max(c.last_time) AS watermark_time,
-    sum(c.record_count) AS event_count,
-    count(DISTINCT c.hour_time) AS observed_hours,
-    max(coalesce(r.reject_count, 0)) AS reject_count,
-    min(f.delay) AS delay,
-    min(f.blind_spots) AS blind_spots
-FROM coverage AS c
-LEFT JOIN (
+-- Counts are those of whole hours, the one of the report included. Rejected records whose scope
+-- could not be read stand under the scope that their file was given.
+WITH seen AS (
+    SELECT
+        c.source,
+        coalesce(c.source_scope, '') AS source_scope,
+        min(c.first_time) AS start_time,
+        max(least(c.last_time, p.as_of_time)) AS watermark_time,
+        sum(c.record_count) AS event_count,
+        count(DISTINCT c.hour_time) AS observed_hours
+    FROM coverage AS c
+    CROSS JOIN params AS p
+    WHERE c.first_time <= p.as_of_time
+    GROUP BY 1, 2
+),
+refused AS (
     SELECT source, coalesce(source_scope, '') AS source_scope, count(*) AS reject_count
     FROM rejects
     GROUP BY 1, 2
-) AS r ON r.source = c.source AND r.source_scope = coalesce(c.source_scope, '')
-LEFT JOIN source_facts AS f ON f.source = c.source
-GROUP BY c.source, c.source_scope
-ORDER BY c.source, c.source_scope
+)
+SELECT
+    coalesce(s.source, r.source) AS source,
+    coalesce(s.source_scope, r.source_scope) AS source_scope,
+    s.start_time,
+    s.watermark_time,
+    coalesce(s.event_count, 0) AS event_count,
+    coalesce(s.observed_hours, 0) AS observed_hours,
+    coalesce(r.reject_count, 0) AS reject_count,
+    f.delay,
+    f.blind_spots
+FROM seen AS s
+FULL JOIN refused AS r ON r.source = s.source AND r.source_scope = s.source_scope
+LEFT JOIN source_facts AS f ON f.source = coalesce(s.source, r.source)
+ORDER BY 1, 2

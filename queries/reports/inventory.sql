@@ -7,11 +7,15 @@ SELECT
     f.secret_id,
     f.version,
     f.credential_uid,
-    f.id_kind,
+    coalesce(i.id_kind, f.id_kind) AS id_kind,
     f.workload,
     f.principal,
     f.environment,
-    CASE WHEN f.secret_id IS NOT NULL THEN d.workload IS NOT NULL END AS declared,
+    CASE WHEN f.secret_id IS NOT NULL THEN
+        d.workload IS NOT NULL AND (
+            d.is_everywhere OR f.environment IS NULL OR array_has(d.environments, f.environment)
+        )
+    END AS declared,
     f.evidence,
     f.first_seen_time,
     f.last_seen_time,
@@ -37,10 +41,14 @@ LEFT JOIN consumer_states AS s
     ON s.secret_id = f.secret_id
     AND (s.workload IS NOT DISTINCT FROM f.workload)
     AND (s.environment IS NOT DISTINCT FROM f.environment)
-LEFT JOIN declared_consumers AS d
-    ON d.secret_id = f.secret_id
-    AND d.workload = f.workload
-    AND (d.environment IS NULL OR f.environment IS NULL OR d.environment = f.environment)
+LEFT JOIN (
+    SELECT
+        secret_id, workload,
+        bool_or(environment IS NULL) AS is_everywhere,
+        array_agg(environment) FILTER (WHERE environment IS NOT NULL) AS environments
+    FROM declared_consumers
+    GROUP BY secret_id, workload
+) AS d ON d.secret_id = f.secret_id AND d.workload = f.workload
 LEFT JOIN secret_versions AS v ON v.secret_id = f.secret_id AND v.version = f.version
 LEFT JOIN credential_ids AS i ON i.credential_uid = f.credential_uid
 ORDER BY

@@ -8,7 +8,6 @@ WITH used AS (
         secret_id, version,
         CASE WHEN secret_id IS NULL THEN credential_uid END AS own_uid,
         min(credential_uid) AS credential_uid,
-        min(id_kind) AS id_kind,
         min(first_seen_time) AS first_seen_time,
         max(last_seen_time) AS last_seen_time,
         max(last_used_time) AS last_used_time,
@@ -30,8 +29,7 @@ tails AS (
 named AS (
     SELECT
         v.secret_id, v.version, v.version_number, v.state,
-        min(c.credential_uid) AS credential_uid, min(c.id_kind) AS id_kind,
-        min(c.id_value) AS id_value, max(t.tail_expires_time) AS tail_expires_time
+        min(c.credential_uid) AS credential_uid, max(t.tail_expires_time) AS tail_expires_time
     FROM secret_versions AS v
     LEFT JOIN version_credentials AS c ON c.secret_id = v.secret_id AND c.version = v.version
     LEFT JOIN tails AS t ON t.credential_uid = c.credential_uid
@@ -43,16 +41,20 @@ watermarks AS (
         ' until ', to_char(watermark_time, '%Y-%m-%dT%H:%M:%SZ')
     ))) AS coverage
     FROM (
-        SELECT source, coalesce(source_scope, '') AS source_scope, max(last_time) AS watermark_time
-        FROM coverage
+        SELECT
+            c.source, coalesce(c.source_scope, '') AS source_scope,
+            max(least(c.last_time, p.as_of_time)) AS watermark_time
+        FROM coverage AS c
+        CROSS JOIN params AS p
+        WHERE c.first_time <= p.as_of_time
         GROUP BY 1, 2
     )
 )
 SELECT
     n.secret_id, n.version,
     coalesce(u.credential_uid, n.credential_uid) AS credential_uid,
-    coalesce(u.id_kind, n.id_kind) AS id_kind,
-    n.id_value,
+    c.id_kind,
+    c.id_value,
     u.first_seen_time, u.last_seen_time, u.last_used_time, u.derived_last_used_time,
     n.tail_expires_time,
     coalesce(u.consumer_count, 0) AS consumer_count,
@@ -62,12 +64,15 @@ SELECT
     w.coverage
 FROM named AS n
 LEFT JOIN used AS u ON u.secret_id = n.secret_id AND u.version = n.version
+LEFT JOIN version_credentials AS c
+    ON c.secret_id = n.secret_id AND c.version = n.version
+    AND c.credential_uid = coalesce(u.credential_uid, n.credential_uid)
 CROSS JOIN watermarks AS w
 UNION ALL
 SELECT
     NULL AS secret_id, NULL AS version,
     u.credential_uid,
-    coalesce(u.id_kind, i.id_kind) AS id_kind,
+    i.id_kind,
     i.id_value,
     u.first_seen_time, u.last_seen_time, u.last_used_time, u.derived_last_used_time,
     t.tail_expires_time,

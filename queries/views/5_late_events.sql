@@ -5,12 +5,13 @@
 -- Event time decides; an event that arrived late but happened before the cutoff is none.
 WITH candidates AS (
     SELECT v.secret_id, v.version, v.credential_uid, v.cutoff_time, v.revoked_time,
-        false AS is_derived, NULL AS root_principal
+        false AS is_derived, NULL AS root_principal,
+        arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS expires_time
     FROM version_credentials AS v
     WHERE v.cutoff_time IS NOT NULL
     UNION ALL
     SELECT v.secret_id, v.version, d.credential_uid, v.cutoff_time, v.revoked_time,
-        true AS is_derived, d.root_principal
+        true AS is_derived, d.root_principal, d.expires_time
     FROM descent AS d
     JOIN version_credentials AS v
         ON v.credential_uid = d.root_credential_uid
@@ -26,6 +27,7 @@ late AS (
 )
 SELECT
     l.secret_id, l.version, e.credential_uid, l.is_derived, l.cutoff_time, l.revoked_time,
+    l.expires_time,
     CASE
         WHEN l.is_derived THEN 'derived_after_cutoff'
         WHEN e.outcome = 'rejected' THEN 'rejected_after_cutoff'
@@ -51,6 +53,7 @@ LEFT JOIN addresses AS a ON a.source_ip = e.source_ip
 WHERE
     e.event_time <= p.as_of_time
     AND e.via_service IS NULL
+    AND e.attribution <> 'principal'
     AND (
         e.outcome IN ('success', 'denied')
         OR (e.outcome = 'rejected' AND NOT l.is_derived)

@@ -55,6 +55,8 @@ rhythms AS (
 SELECT
     secret_id, workload, environment, rhythm_seconds,
     CASE
+        -- Whoever was only ever refused has used neither version.
+        WHEN last_used IS NULL AND new_rejected IS NULL THEN NULL
         WHEN new_rejected IS NOT NULL AND (new_last IS NULL OR new_rejected > new_last)
             THEN 'failing_new'
         WHEN quiet_seconds > greatest(rhythm_seconds * 3, 86400.0 * 7) AND old_last IS NOT NULL

@@ -45,7 +45,7 @@ pub struct FileState {
     /// Keyed hash of the decoded head.
     pub head_hash: String,
     /// Keyed hash of the decoded bytes before `resume.offset`, up to `WINDOW`
-    /// of them; unknown while a compressed file is half read.
+    /// of them; none before the first record.
     pub tail_hash: Option<String>,
     /// Where reading goes on.
     pub resume: Resume,

@@ -233,7 +233,12 @@ impl Committer<'_> {
             self.commit()?;
             rest = later;
         }
-        self.commit()
+        self.commit()?;
+        if !self.ingest.stop.load(Ordering::Relaxed) {
+            let compacted = self.ingest.store.compact(&self.writer);
+            self.ingest.runtime.block_on(compacted)?;
+        }
+        Ok(())
     }
 
     /// Takes the messages of all inputs of a pass; returns the inputs that are
@@ -272,7 +277,9 @@ impl Committer<'_> {
         messages: Receiver<Message>,
     ) -> Result<bool, IngestError> {
         let mut state: Option<FileState> = None;
+        let mut ended = false;
         for message in messages {
+            ended |= !matches!(message, Message::Begin(_) | Message::Chunk(_));
             match message {
                 Message::Begin(begun) => state = Some(*begun),
                 Message::Chunk(chunk) => {
@@ -288,6 +295,9 @@ impl Committer<'_> {
                 Message::Nothing(Nothing::Later) => return Ok(true),
                 Message::Nothing(nothing) => self.note(input, nothing),
             }
+        }
+        if !ended {
+            self.note(input, Nothing::Failed("its reader ended unexpectedly".to_owned()));
         }
         Ok(false)
     }
@@ -313,7 +323,6 @@ impl Committer<'_> {
         }
         self.report.sources.entry(state.source.clone()).or_default().files += 1;
         state.complete = end.complete;
-        state.tail_hash = end.tail_hash;
         self.touch(state);
     }
 
@@ -365,7 +374,7 @@ impl Committer<'_> {
         self.segment.extend(&chunk.rows, &kept, &chunk.record_numbers, &completes);
         state.counts.add(&counts);
         state.resume = chunk.resume;
-        state.tail_hash = None;
+        state.tail_hash = chunk.tail_hash;
         self.progress.events += counts.accepted;
         let source = self.report.sources.entry(state.source.clone()).or_default();
         source.counts.add(&counts);

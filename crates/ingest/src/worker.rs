@@ -48,13 +48,14 @@ pub(crate) struct Chunk {
     /// How many records were read, rejects included.
     pub records: u64,
     pub resume: Resume,
+    /// Keyed hash of the bytes before `resume`.
+    pub tail_hash: Option<String>,
 }
 
 /// How reading an input ended.
 #[derive(Default)]
 pub(crate) struct End {
     pub complete: bool,
-    pub tail_hash: Option<String>,
     /// The last record's end is not there yet.
     pub held_back: bool,
     /// Why reading stopped before the end.
@@ -201,12 +202,12 @@ fn read_input(
     let sample = sample.to_vec();
     let head = sample[..sample.len().min(WINDOW)].to_vec();
     let head_hash = hash_text(&shared.key, &head);
+    let (source, format) = detect(shared, input, &sample, whole)?;
+    let place = find_place(shared, input, decoder, &head)?;
     *claimed = true;
     if !pass.claim(index, Some(&head_hash)) {
         return Err(Nothing::Later);
     }
-    let (source, format) = detect(shared, input, &sample, whole)?;
-    let place = find_place(shared, input, decoder, &head)?;
     let normalizer = normalizer(shared, &source).map_err(|it| Nothing::Failed(chain(&it)))?;
     let state = begin(shared, input, &source, place.known, &head, head_hash);
     let facts = InputFacts {
@@ -220,7 +221,7 @@ fn read_input(
         return Ok(());
     }
     let reader = Reading { shared, source, format, normalizer: &normalizer, facts: &facts, input };
-    let end = reader.run(place.decoder, resume, protector, sender);
+    let end = reader.run(place.decoder, resume, place.tail, protector, sender);
     let _ = sender.send(Message::End(end));
     Ok(())
 }
@@ -273,6 +274,8 @@ fn detect(
 struct Place {
     decoder: Decoder,
     known: Option<FileState>,
+    /// The bytes before it.
+    tail: Vec<u8>,
 }
 
 /// Finds out whether the input is one that was read before, and goes to where
@@ -293,18 +296,18 @@ fn find_place(
         let end = candidate.resume.offset;
         let (reached, tail) = go_to(&mut decoder, end).map_err(|it| Nothing::Failed(chain(&it)))?;
         let hash = hash_text(&shared.key, &tail);
-        if reached == end && candidate.tail_hash.as_ref().is_none_or(|it| *it == hash) {
+        if reached == end && candidate.tail_hash.as_ref() == Some(&hash) {
             let at_end = decoder.head(1).is_ok_and(|it| it.0.is_empty());
             if at_end && candidate.complete {
                 return Err(Nothing::AlreadyRead);
             }
-            return Ok(Place { decoder, known: Some(candidate) });
+            return Ok(Place { decoder, known: Some(candidate), tail });
         }
         shorter |= reached < end;
         decoder = open(shared, input)?;
     }
     // All that a shorter copy holds was read from the longer one.
-    if shorter { Err(Nothing::AlreadyRead) } else { Ok(Place { decoder, known: None }) }
+    if shorter { Err(Nothing::AlreadyRead) } else { Ok(Place { decoder, known: None, tail: Vec::new() }) }
 }
 
 /// Reads on to `end`; how far it got, and the last bytes before.
@@ -381,6 +384,7 @@ impl Reading<'_> {
         &self,
         decoder: Decoder,
         resume: Resume,
+        tail: Vec<u8>,
         protector: &mut Protector,
         sender: &SyncSender<Message>,
     ) -> End {
@@ -399,6 +403,7 @@ impl Reading<'_> {
             Ok(reader) => reader,
             Err(error) => return fail(&error),
         };
+        reader.set_tail(tail);
         let mut columns = columns(&self.source, fields);
         let mut offset = resume.offset;
         loop {
@@ -426,6 +431,7 @@ impl Reading<'_> {
                 rejects: info.rejects,
                 records: info.records,
                 resume: info.resume,
+                tail_hash: reader.tail().map(|it| hash_text(&self.shared.key, &it)),
             };
             if sender.send(Message::Chunk(Box::new(chunk))).is_err() {
                 return End::default();
@@ -433,7 +439,6 @@ impl Reading<'_> {
         }
         End {
             complete: true,
-            tail_hash: reader.tail().map(|it| hash_text(&self.shared.key, &it)),
             held_back: reader.held_back(),
             failed: None,
         }

@@ -7,9 +7,9 @@ use clap::Args;
 use lastuse_estate::{EstateConfig, LogSource, Truth, generate};
 use lastuse_render::Format;
 
-use crate::ingest::{IngestArgs, print_report, read, thousands};
+use crate::ingest::{IngestArgs, TABLE, print_report, read, thousands};
 use crate::inventory::{InventoryArgs, show};
-use crate::output::OutputArgs;
+use crate::output::{OutputArgs, say};
 use crate::secrets::import;
 use crate::workspace::Workspace;
 
@@ -44,7 +44,7 @@ pub fn run(workspace: &Workspace, args: &DemoArgs) -> anyhow::Result<u8> {
     if let Some(out) = &args.out {
         let truth = make(&config, out)?;
         let events: u64 = truth.sources.values().map(|it| it.distinct_events).sum();
-        println!("wrote {} events to `{}`", thousands(events), out.display());
+        say!("wrote {} events to `{}`", thousands(events), out.display());
         return Ok(0);
     }
     let folder = tempfile::Builder::new()
@@ -54,7 +54,7 @@ pub fn run(workspace: &Workspace, args: &DemoArgs) -> anyhow::Result<u8> {
         .context("cannot make a temporary folder")?;
     main_job(workspace, args, &config, folder.path())?;
     if args.keep {
-        println!("\nthe estate and its tables are in `{}`", folder.path().display());
+        say!("\nthe estate and its tables are in `{}`", folder.path().display());
     }
     Ok(0)
 }
@@ -98,12 +98,17 @@ fn main_job(
     let demo = workspace.elsewhere(&folder.join("data"), truth.as_of_time)?;
     let store = demo.store()?;
     import(&demo, &store, &folder.join("registry.yaml"))?;
-    let ingest = IngestArgs { paths: vec![folder.join("logs")], source: None, scope: None };
+    let ingest = IngestArgs {
+        paths: vec![folder.join("logs")],
+        source: None,
+        scope: None,
+        format: TABLE.to_owned(),
+    };
     let report = read(&demo, &ingest)?;
     let is_table = args.output.format == Format::Table;
     if is_table {
         print_report(&report)?;
-        println!();
+        say!("");
     }
     let catalog = demo.catalog(&store)?;
     let inventory = InventoryArgs { secret: None, output: args.output.clone() };

@@ -1,7 +1,7 @@
 //! `lastuse ingest`: read logs.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use lastuse_model::redact::Redactor;
 
 use crate::cli::INTERRUPTED;
 use crate::errors::{hinted, printable};
+use crate::output::say;
 use crate::workspace::Workspace;
 
 /// Flags of `ingest`.
@@ -27,12 +28,23 @@ pub struct IngestArgs {
     /// The issuer of what the logs name, where they don't say (a Vault cluster, a host)
     #[arg(long, value_name = "NAME")]
     pub scope: Option<String>,
+    /// How to print what was read: table or json
+    #[arg(long, default_value = TABLE, value_name = "FORMAT", value_parser = [TABLE, JSON])]
+    pub format: String,
 }
+
+/// Counts in columns, for people.
+pub const TABLE: &str = "table";
+/// One object with everything that the run did, for scripts.
+const JSON: &str = "json";
 
 /// Runs `ingest`.
 pub fn run(workspace: &Workspace, args: &IngestArgs) -> anyhow::Result<u8> {
     let report = read(workspace, args)?;
-    print_report(&report)?;
+    match args.format.as_str() {
+        JSON => print_json(&report)?,
+        _ => print_report(&report)?,
+    }
     if report.interrupted {
         eprintln!("interrupted: what was read is stored; run the same command again to go on");
         return Ok(INTERRUPTED);
@@ -174,7 +186,7 @@ pub fn print_report(report: &Report) -> anyhow::Result<()> {
         }
     }
     if report.unchanged > 0 {
-        writeln!(out, "{} files were read before and are the same", thousands(report.unchanged))?;
+        writeln!(out, "read before and the same: {} files", thousands(report.unchanged))?;
     }
     if report.sources.is_empty() && report.unchanged == 0 {
         writeln!(out, "no records were found")?;
@@ -184,28 +196,69 @@ pub fn print_report(report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The same as one JSON object, with every input that was not read.
+fn print_json(report: &Report) -> anyhow::Result<()> {
+    let sources: Vec<_> = report
+        .sources
+        .iter()
+        .map(|(name, it)| {
+            serde_json::json!({
+                "source": name,
+                "files": it.files,
+                "records": it.counts.records(),
+                "accepted": it.counts.accepted,
+                "duplicates": it.counts.duplicate,
+                "skipped": it.counts.skipped,
+                "rejected": it.counts.rejected,
+            })
+        })
+        .collect();
+    let unread: Vec<_> = troubles(report)
+        .map(|(kind, path, reason)| {
+            serde_json::json!({"path": path.display().to_string(), "kind": kind, "reason": reason})
+        })
+        .collect();
+    say!(
+        "{}",
+        serde_json::json!({
+            "sources": sources,
+            "unchanged_files": report.unchanged,
+            "unread": unread,
+            "interrupted": report.interrupted,
+        })
+    );
+    print_troubles(report);
+    Ok(())
+}
+
+/// What was not read: whether that is an error, the input, and why.
+fn troubles(report: &Report) -> impl Iterator<Item = (&'static str, &Path, String)> {
+    let kind = |is_error: bool| if is_error { "error" } else { "note" };
+    let failed = report.failed.iter().map(|it| ("error", it.0.as_path(), it.1.clone()));
+    let passed =
+        report.passed.iter().map(move |it| (kind(it.failed), it.path.as_path(), it.reason.clone()));
+    let unrecognised = report
+        .unrecognised
+        .iter()
+        .map(move |it| (kind(it.2), it.0.as_path(), format!("no source: {}", it.1)));
+    let held_back = report.held_back.iter().map(|it| {
+        let reason = "its last record is not complete yet and waits for the next run";
+        ("note", it.as_path(), reason.to_owned())
+    });
+    failed.chain(passed).chain(unrecognised).chain(held_back)
+}
+
 /// How many inputs in trouble are named one by one.
 const TROUBLES_SHOWN: usize = 20;
 
 /// What was not read, on standard error, each with its reason.
 fn print_troubles(report: &Report) {
-    let mut lines = Vec::new();
-    let mut say = |kind: &str, path: &std::path::Path, reason: &str| {
-        let path = printable(&path.display().to_string());
-        lines.push(format!("{kind}: `{path}`: {}", printable(reason)));
-    };
-    for (path, reason) in &report.failed {
-        say("error", path, reason);
-    }
-    for it in &report.passed {
-        say(if it.failed { "error" } else { "note" }, &it.path, &it.reason);
-    }
-    for (path, reason, named) in &report.unrecognised {
-        say(if *named { "error" } else { "note" }, path, &format!("no source: {reason}"));
-    }
-    for path in &report.held_back {
-        say("note", path, "its last record is not complete yet and waits for the next run");
-    }
+    let lines: Vec<_> = troubles(report)
+        .map(|(kind, path, reason)| {
+            let path = printable(&path.display().to_string());
+            format!("{kind}: `{path}`: {}", printable(&reason))
+        })
+        .collect();
     for line in lines.iter().take(TROUBLES_SHOWN) {
         eprintln!("{line}");
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::output::{OutputArgs, print};
+use crate::output::{OutputArgs, print_with_first};
 use crate::workspace::Workspace;
 
 /// Flags of `last-use`.
@@ -20,6 +20,16 @@ pub fn run(workspace: &Workspace, args: &LastUseArgs) -> anyhow::Result<u8> {
     let store = workspace.existing_store()?;
     let catalog = workspace.catalog(&store)?;
     let answer = workspace.runtime.block_on(catalog.report_rows("last_use", args.secret.as_deref()))?;
-    print(&answer, args.output.format)?;
+    let first = [
+        "secret_id",
+        "version",
+        "state",
+        "last_used_time",
+        "derived_last_used_time",
+        "use_count",
+        "rejected_count",
+        "consumer_count",
+    ];
+    print_with_first(&answer, &first, args.output.format)?;
     Ok(0)
 }

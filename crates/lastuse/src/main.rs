@@ -15,6 +15,13 @@ mod sources;
 mod sql;
 mod workspace;
 
+/// Workers allocate what the committing thread frees, which the system's
+/// allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
+    // A core file would hold the key and what was just read.
+    let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
     errors::finish(cli::run())
 }

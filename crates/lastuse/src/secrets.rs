@@ -8,7 +8,7 @@ use lastuse_model::registry::{Registry, RegistryFormat, ResolvedRegistry, Secret
 use lastuse_store::Store;
 use zeroize::Zeroizing;
 
-use crate::output::{OutputArgs, print};
+use crate::output::{OutputArgs, print, say};
 use crate::workspace::Workspace;
 
 /// What to do with secrets.
@@ -34,7 +34,10 @@ pub fn run(workspace: &Workspace, command: &SecretsCommand) -> anyhow::Result<u8
             let store = workspace.store()?;
             for file in files {
                 let (secrets, versions) = import(workspace, &store, file)?;
-                println!("imported `{}`: {secrets} secrets, {versions} versions", file.display());
+                say!(
+                    "imported `{}`: secrets {secrets}, versions {versions}",
+                    file.display()
+                );
             }
         }
         SecretsCommand::List { output } => {

@@ -10,7 +10,7 @@ use lastuse_model::redact::Redactor;
 use lastuse_render::Format;
 
 use crate::errors::{hinted, printable};
-use crate::output::{OutputArgs, print_rows};
+use crate::output::{OutputArgs, print_rows, say};
 use crate::workspace::{Workspace, passing_key};
 
 /// What to do with sources.
@@ -53,7 +53,7 @@ fn list(workspace: &Workspace) -> anyhow::Result<u8> {
     let catalog = workspace.source_catalog()?;
     let width = catalog.iter().map(|it| it.name.len()).max().unwrap_or(0);
     for source in catalog.iter() {
-        println!("{:width$}  {}", source.name, source.title);
+        say!("{:width$}  {}", source.name, source.title);
     }
     Ok(0)
 }
@@ -63,15 +63,15 @@ fn show(workspace: &Workspace, name: &str) -> anyhow::Result<u8> {
     let source = catalog.get(name).ok_or_else(|| {
         hinted(format!("there is no source called `{name}`"), "`lastuse sources list` shows them")
     })?;
-    println!("{}: {}", source.name, source.title);
-    println!("category: {}", source.category);
+    say!("{}: {}", source.name, source.title);
+    say!("category: {}", source.category);
     if let Some(delay) = &source.delay {
-        println!("delay: {delay}");
+        say!("delay: {delay}");
     }
     for spot in &source.blind_spots {
-        println!("blind spot: {spot}");
+        say!("blind spot: {spot}");
     }
-    println!("\n{}", source.sql.trim_end());
+    say!("\n{}", source.sql.trim_end());
     Ok(0)
 }
 
@@ -92,7 +92,7 @@ fn test(
     let preview = preview(&catalog, source, file, key, redactor, runtime, rows)
         .with_context(|| format!("cannot read `{}`", file.display()))?;
     if output.format == Format::Table {
-        explain(&preview);
+        explain(&preview)?;
     }
     let Some(batch) = &preview.rows else { return Ok(1) };
     print_rows(&batch.schema(), std::slice::from_ref(batch), output.format)?;
@@ -100,26 +100,27 @@ fn test(
 }
 
 /// Which source it is and why, and what became of the records looked at.
-fn explain(preview: &Preview) {
+fn explain(preview: &Preview) -> anyhow::Result<()> {
     match &preview.source {
-        Some(source) => println!("source: {source} ({})", printable(&preview.reason)),
-        None => println!("no source: {}", printable(&preview.reason)),
+        Some(source) => say!("source: {source} ({})", printable(&preview.reason)),
+        None => say!("no source: {}", printable(&preview.reason)),
     }
     for (source, reason) in &preview.tried {
-        println!("not {source}: {}", printable(reason));
+        say!("not {source}: {}", printable(reason));
     }
     if preview.source.is_none() {
-        return;
+        return Ok(());
     }
-    println!(
+    say!(
         "records looked at: {} (rows {}, skipped {}, rejected {})",
         preview.records, preview.row_count, preview.skipped, preview.rejects.len()
     );
     for reject in preview.rejects.iter().take(10) {
-        println!("rejected: record {}: {}", reject.record_number, printable(&reject.reason));
+        say!("rejected: record {}: {}", reject.record_number, printable(&reject.reason));
     }
     if !preview.missing_fields.is_empty() {
-        println!("fields that no record has: {}", preview.missing_fields.join(", "));
+        say!("fields that no record has: {}", preview.missing_fields.join(", "));
     }
-    println!();
+    say!("");
+    Ok(())
 }

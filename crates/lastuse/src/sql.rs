@@ -9,7 +9,7 @@ use clap::Args;
 use lastuse_query::{Catalog, QueryLimits};
 
 use crate::errors::printable;
-use crate::output::{OutputArgs, print};
+use crate::output::{OutputArgs, print, say};
 use crate::workspace::Workspace;
 
 /// Flags of `sql`.
@@ -75,7 +75,7 @@ fn prompt(workspace: &Workspace, catalog: &Catalog, args: &SqlArgs) -> anyhow::R
         }
     };
     if is_terminal {
-        println!("SQL, read only; end a query with `;`. SHOW TABLES lists the tables, Ctrl-D ends.");
+        say!("SQL, read only; end a query with `;`. SHOW TABLES lists the tables, Ctrl-D ends.");
     }
     let mut query = String::new();
     ask("lastuse> ");

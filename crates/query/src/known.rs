@@ -179,8 +179,12 @@ pub fn registered(
                     None => {}
                 }
             }
-            known.credentials.sort();
-            known.credentials.dedup();
+            // One value may be given twice, as itself and as its SHA-256: it is one
+            // credential, shown by its public value if it has one.
+            known.credentials.sort_by(|a, b| {
+                (&a.0, a.2.is_none(), &a.1).cmp(&(&b.0, b.2.is_none(), &b.1))
+            });
+            known.credentials.dedup_by(|a, b| a.0 == b.0);
             versions.push(known);
         }
     }
@@ -416,6 +420,22 @@ mod tests {
         let learnt = learn(&[event(1, "A", "active"), event(7, "B", "current")]);
         assert_eq!(learnt[0].cutoff_time, Some(7));
         assert_eq!(learnt[1].cutoff_time, None);
+    }
+
+    #[test]
+    fn one_value_under_two_kinds_is_one_credential_of_its_version() {
+        let uid = format!("lu1_{}", "a".repeat(52));
+        let secret = serde_json::from_value(serde_json::json!({
+            "id": "payments", "owner": null, "consumers": [],
+            "versions": [{"version": "1", "identifiers": [
+                {"kind": "secret_value", "credential_uid": uid},
+                {"kind": "secret_sha256", "credential_uid": uid},
+            ]}],
+        }));
+        let registry =
+            ResolvedRegistry { secrets: vec![secret.expect("a secret")], ..Default::default() };
+        let (versions, ambiguous) = registered(&registry, &SeenCredentials::new());
+        assert_eq!((versions[0].credentials.len(), ambiguous.len()), (1, 0));
     }
 
     #[test]

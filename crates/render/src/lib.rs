@@ -10,6 +10,7 @@ mod csv;
 mod inventory;
 mod json;
 mod layout;
+mod ocsf;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ use arrow_schema::{DataType, Schema};
 
 pub use cell::json_value;
 pub use inventory::inventory;
+pub use ocsf::ocsf;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -57,9 +57,15 @@ pub struct Detection {
 /// What the content tells about one source.
 enum Verdict {
     /// It is of this kind; the number tells how much speaks for it.
-    Match { format: usize, strength: usize },
+    Match {
+        format: usize,
+        strength: usize,
+    },
     /// It may be.
-    Unsure { format: usize, why: String },
+    Unsure {
+        format: usize,
+        why: String,
+    },
     No(String),
 }
 
@@ -108,7 +114,8 @@ impl Catalog {
     pub fn detect(&self, sample: &Sample<'_>) -> Detection {
         let mut tried = Vec::new();
         if skip_blank(sample.bytes, 0) == sample.bytes.len() {
-            let reason = if sample.complete { "it is empty" } else { "nothing of it could be decoded" };
+            let reason =
+                if sample.complete { "it is empty" } else { "nothing of it could be decoded" };
             return Detection { source: None, reason: reason.to_owned(), tried };
         }
         for generic in [false, true] {
@@ -117,7 +124,9 @@ impl Catalog {
             let outcome = choose(&verdicts, sample.name);
             tried.extend(verdicts.iter().filter_map(|(source, verdict)| match verdict {
                 Verdict::Match { .. } => None,
-                Verdict::Unsure { why, .. } | Verdict::No(why) => Some((source.name.clone(), why.clone())),
+                Verdict::Unsure { why, .. } | Verdict::No(why) => {
+                    Some((source.name.clone(), why.clone()))
+                }
             }));
             match outcome {
                 Some(Ok((source, format, reason))) => {
@@ -136,9 +145,14 @@ impl Catalog {
 /// The one source that the verdicts speak for: an error if they speak for several,
 /// none if for none.
 #[expect(clippy::type_complexity, reason = "used once, right above")]
-fn choose(verdicts: &[(&Arc<Source>, Verdict)], name: &str) -> Option<Result<(Arc<Source>, usize, String), String>> {
+fn choose(
+    verdicts: &[(&Arc<Source>, Verdict)],
+    name: &str,
+) -> Option<Result<(Arc<Source>, usize, String), String>> {
     let matches = verdicts.iter().filter_map(|(source, verdict)| match verdict {
-        Verdict::Match { format, strength } => Some((*source, *format, (has_name(source, name), *strength))),
+        Verdict::Match { format, strength } => {
+            Some((*source, *format, (has_name(source, name), *strength)))
+        }
         _ => None,
     });
     let matches: Vec<_> = matches.collect();
@@ -153,7 +167,11 @@ fn choose(verdicts: &[(&Arc<Source>, Verdict)], name: &str) -> Option<Result<(Ar
         _ => None,
     });
     let named: Vec<_> = named.collect();
-    if named.is_empty() { None } else { Some(only(named.into_iter(), "its name, which its content allows")) }
+    if named.is_empty() {
+        None
+    } else {
+        Some(only(named.into_iter(), "its name, which its content allows"))
+    }
 }
 
 fn only<'a>(
@@ -225,7 +243,9 @@ fn judge_json(
         return (2 + fields.len(), Verdict::Match { format, strength: fields.len() });
     }
     match rows.iter().find(|it| it.missing.is_none()).or(rows.first()) {
-        Some(Row { missing: None, excluded: Some(field) }) => no(format!("its records have the field `{field}`")),
+        Some(Row { missing: None, excluded: Some(field) }) => {
+            no(format!("its records have the field `{field}`"))
+        }
         _ if is_cut => unsure("its first record is cut off"),
         Some(Row { missing: Some(field), .. }) => no(lacks(field)),
         _ => no("none of its first records can be read".to_owned()),
@@ -251,8 +271,16 @@ fn read_rows(source: &Arc<Source>, format: usize, bytes: &[u8]) -> Vec<Row> {
     let decoder = continue_plain(Box::new(Cursor::new(bytes.to_vec())), &limits);
     let context = FileContext::default();
     let mut columns: Columns = columns(source, &fields);
-    let reader =
-        RecordReader::new(decoder, Arc::clone(source), format, &fields, context, Resume::default(), limits, true);
+    let reader = RecordReader::new(
+        decoder,
+        Arc::clone(source),
+        format,
+        &fields,
+        context,
+        Resume::default(),
+        limits,
+        true,
+    );
     let Ok(mut reader) = reader else { return Vec::new() };
     if !matches!(reader.read_chunk(&mut columns), Ok(Some(_))) {
         return Vec::new();
@@ -261,7 +289,9 @@ fn read_rows(source: &Arc<Source>, format: usize, bytes: &[u8]) -> Vec<Row> {
     let arrays = columns.finish();
     let find = |row: usize, from: usize, names: &[String], wanted: bool| {
         let mut names = names.iter().enumerate();
-        names.find(|(index, _)| arrays[from + index].is_valid(row) == wanted).map(|(_, name)| name.clone())
+        names
+            .find(|(index, _)| arrays[from + index].is_valid(row) == wanted)
+            .map(|(_, name)| name.clone())
     };
     let row = |row| Row {
         missing: find(row, 0, &detect.fields, false),
@@ -275,7 +305,8 @@ fn read_rows(source: &Arc<Source>, format: usize, bytes: &[u8]) -> Vec<Row> {
 fn may_hold(source: &Source, field: &str, fold_case: bool, bytes: &[u8]) -> bool {
     let plain = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-' || it == '@';
     let name = field.rsplit('.').next().unwrap_or(field);
-    if fold_case || source.fields.contains_key(field) || name.is_empty() || !name.chars().all(plain) {
+    if fold_case || source.fields.contains_key(field) || name.is_empty() || !name.chars().all(plain)
+    {
         return true;
     }
     memchr::memmem::find(bytes, name.as_bytes()).is_some()
@@ -283,7 +314,9 @@ fn may_hold(source: &Source, field: &str, fold_case: bool, bytes: &[u8]) -> bool
 
 fn judge_text(source: &Source, format: usize, sample: &Sample<'_>) -> (usize, Verdict) {
     let no = |why: &str| (0, Verdict::No(why.to_owned()));
-    let Some(Format::Text { pattern }) = source.formats.get(format) else { return no("it is not text") };
+    let Some(Format::Text { pattern }) = source.formats.get(format) else {
+        return no("it is not text");
+    };
     let (mut lines, mut shaped, mut typical) = (0, 0, 0);
     for line in first_lines(sample) {
         lines += 1;

@@ -117,7 +117,9 @@ enum Text {
     /// Nothing was decoded yet.
     Unknown,
     Utf8,
-    Utf16 { big_endian: bool },
+    Utf16 {
+        big_endian: bool,
+    },
 }
 
 /// Decoded bytes of one input, in order, each handed over once.
@@ -365,7 +367,12 @@ impl Decoder {
         }
     }
 
-    fn fill_utf16(&mut self, buffer: &mut Vec<u8>, length: usize, big_endian: bool) -> Result<usize, DecodeError> {
+    fn fill_utf16(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        length: usize,
+        big_endian: bool,
+    ) -> Result<usize, DecodeError> {
         let mut raw = Vec::new();
         let outcome = self.stream.append(&mut raw, (length - buffer.len()).max(4));
         self.transcode(&raw, buffer, big_endian);

@@ -116,7 +116,12 @@ pub(crate) enum Document {
 }
 
 /// Looks for an array of records among the members of the object at `start`.
-pub(crate) fn find_records(bytes: &[u8], start: usize, names: &[String], fold_case: bool) -> Document {
+pub(crate) fn find_records(
+    bytes: &[u8],
+    start: usize,
+    names: &[String],
+    fold_case: bool,
+) -> Document {
     let mut at = skip_blank(bytes, start + 1);
     loop {
         let key = match bytes.get(at) {
@@ -149,7 +154,12 @@ pub(crate) fn find_records(bytes: &[u8], start: usize, names: &[String], fold_ca
 
 /// Whether the object at `start` begins with a member that may hold an array of
 /// records: a glance, for the records that follow one which was looked at in full.
-pub(crate) fn begins_like_document(bytes: &[u8], start: usize, names: &[String], fold_case: bool) -> bool {
+pub(crate) fn begins_like_document(
+    bytes: &[u8],
+    start: usize,
+    names: &[String],
+    fold_case: bool,
+) -> bool {
     if names.is_empty() {
         return false;
     }
@@ -159,7 +169,8 @@ pub(crate) fn begins_like_document(bytes: &[u8], start: usize, names: &[String],
     }
     names.iter().any(|name| {
         let end = at + 1 + name.len();
-        bytes.get(end) == Some(&b'"') && is_one_of(&bytes[at + 1..end], std::slice::from_ref(name), fold_case)
+        bytes.get(end) == Some(&b'"')
+            && is_one_of(&bytes[at + 1..end], std::slice::from_ref(name), fold_case)
     })
 }
 

@@ -83,7 +83,8 @@ pub(crate) fn pseudo_columns(names: &[String]) -> PseudoColumns {
 
 /// What to read of records of one JSON format. A name without an alias is a path.
 pub(crate) fn json_layout(source: &Source, names: &[String], unwrap: &[FieldPath]) -> JsonLayout {
-    let first_envelope = names.iter().position(|it| it.starts_with("_envelope_")).unwrap_or(names.len());
+    let first_envelope =
+        names.iter().position(|it| it.starts_with("_envelope_")).unwrap_or(names.len());
     let mut wanted = Vec::new();
     for (column, name) in names[..first_envelope].iter().enumerate() {
         if PSEUDO_FIELDS.contains(&name.as_str()) {
@@ -98,8 +99,13 @@ pub(crate) fn json_layout(source: &Source, names: &[String], unwrap: &[FieldPath
         let ranked = paths.into_iter().zip(0u8..);
         wanted.extend(ranked.map(|(path, rank)| WantedField { column, path, rank }));
     }
-    let unwrap: Vec<_> = unwrap.iter().cloned().zip(first_envelope..).map(|(path, column)| (column, path)).collect();
-    let envelopes = unwrap.iter().map(|(column, path)| WantedField { column: *column, path: path.clone(), rank: 0 });
+    let unwrap: Vec<_> =
+        unwrap.iter().cloned().zip(first_envelope..).map(|(path, column)| (column, path)).collect();
+    let envelopes = unwrap.iter().map(|(column, path)| WantedField {
+        column: *column,
+        path: path.clone(),
+        rank: 0,
+    });
     wanted.extend(envelopes);
     JsonLayout { wanted, unwrap }
 }
@@ -124,7 +130,12 @@ pub(crate) fn stage_layouts(source: &Source, names: &[String]) -> Vec<StageLayou
     stages.collect()
 }
 
-fn capture_layout(source: &Source, names: &[String], pattern: &Pattern, first: bool) -> CaptureLayout {
+fn capture_layout(
+    source: &Source,
+    names: &[String],
+    pattern: &Pattern,
+    first: bool,
+) -> CaptureLayout {
     let group = |name: &str| pattern.regex().capture_names().position(|it| it == Some(name));
     let mut assignments = Vec::new();
     for (column, name) in names.iter().enumerate() {

@@ -49,7 +49,11 @@ fn literal_prefix(pattern: &str) -> String {
         let literal = match character {
             '\\' => match characters.next() {
                 // Only escaped punctuation stands for itself.
-                Some(escaped) if escaped.is_ascii_punctuation() && !matches!(escaped, '<' | '>') => escaped,
+                Some(escaped)
+                    if escaped.is_ascii_punctuation() && !matches!(escaped, '<' | '>') =>
+                {
+                    escaped
+                }
                 _ => break,
             },
             '.' | '[' | '(' | ')' | '*' | '+' | '?' | '{' | '|' | '^' | '$' => break,
@@ -79,7 +83,9 @@ fn has_alternation(pattern: &str) -> bool {
             ']' => in_class = false,
             _ if in_class => {}
             // So are flags, which may change what spaces and `#` mean.
-            '(' if rest.starts_with('?') && !["?:", "?<", "?P<"].iter().any(|it| rest.starts_with(it)) => {
+            '(' if rest.starts_with('?')
+                && !["?:", "?<", "?P<"].iter().any(|it| rest.starts_with(it)) =>
+            {
                 return true;
             }
             '(' => depth += 1,
@@ -97,7 +103,10 @@ mod tests {
 
     #[test]
     fn a_prefix_is_the_literal_text_that_every_match_begins_with() {
-        assert_eq!(literal_prefix(r"^Accepted publickey for (?<user>\S+)"), "Accepted publickey for ");
+        assert_eq!(
+            literal_prefix(r"^Accepted publickey for (?<user>\S+)"),
+            "Accepted publickey for "
+        );
         assert_eq!(literal_prefix(r"^message repeated (?<n>\d+) times: \["), "message repeated ");
         assert_eq!(literal_prefix(r"^\[x\] y\.z"), "[x] y.z");
         assert_eq!(literal_prefix(r"^ab?c"), "a");

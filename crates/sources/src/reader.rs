@@ -6,6 +6,7 @@
 //! window, everything else is never copied. A record that is longer than allowed is
 //! passed over as it streams by.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
@@ -84,7 +85,7 @@ pub enum ReadError {
         name: String,
         /// Which one and why.
         #[source]
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// The source has no format of that number.
     #[error("source `{name}` has no format {format}")]
@@ -174,7 +175,10 @@ enum Until {
 /// Part of the window that is framed now.
 struct Slice<'a> {
     bytes: &'a [u8],
-    buffer: BufferId,
+    shared: &'a Buffer,
+    /// The same bytes, once a row was begun that may need them: columns keep what they
+    /// are given, so bytes without a record are not given to them.
+    buffer: Cell<Option<BufferId>>,
     /// Decoded bytes before it.
     base: u64,
     /// The input ends with it.
@@ -183,9 +187,32 @@ struct Slice<'a> {
     full: bool,
     /// The input is damaged after it, which is counted apart.
     broken: bool,
-    /// Texts that are the same for all rows.
-    file_name: Option<BufferId>,
-    file_time: Option<BufferId>,
+    /// Texts that are the same for all rows, likewise.
+    file_name: Cell<Option<BufferId>>,
+    file_time: Cell<Option<BufferId>>,
+}
+
+impl Slice<'_> {
+    /// The bytes, as part of the columns.
+    fn buffer(&self, columns: &mut Columns) -> BufferId {
+        shared_once(&self.buffer, columns, || self.shared.clone())
+    }
+
+    /// Whether what begins at `at` may go on in bytes that are still to come.
+    fn may_go_on(&self, at: usize) -> bool {
+        !(self.last || (self.full && at == 0))
+    }
+}
+
+/// Gives bytes to the columns at the first call, and says which they are.
+fn shared_once(
+    cell: &Cell<Option<BufferId>>,
+    columns: &mut Columns,
+    bytes: impl FnOnce() -> Buffer,
+) -> BufferId {
+    let buffer = cell.get().unwrap_or_else(|| columns.add_buffer(bytes()));
+    cell.set(Some(buffer));
+    buffer
 }
 
 /// Rows and rejects of one chunk.
@@ -219,14 +246,20 @@ impl RecordReader {
         limits: Limits,
         growing: bool,
     ) -> Result<Self, ReadError> {
-        source
-            .check_fields(fields)
-            .map_err(|error| ReadError::Fields { name: source.name.clone(), source: error })?;
+        source.check_fields(fields).map_err(|error| ReadError::Fields {
+            name: source.name.clone(),
+            source: Box::new(error),
+        })?;
         let names = layout::column_names(&source, fields);
         let framer = match source.formats.get(format) {
             Some(Format::Json { records, unwrap, fold_case }) => {
                 let layout = layout::json_layout(&source, &names, unwrap);
-                Framer::Json(json::JsonFramer::new(layout, records.clone(), *fold_case, resume.in_array))
+                Framer::Json(json::JsonFramer::new(
+                    layout,
+                    records.clone(),
+                    *fold_case,
+                    resume.in_array,
+                ))
             }
             Some(Format::Text { pattern }) => {
                 let layout = layout::text_layout(&source, &names, &pattern.0);
@@ -246,13 +279,32 @@ impl RecordReader {
             waiting: false,
             discard: None,
         };
-        let window = Window { bytes: Buffer::from_vec(Vec::<u8>::new()), at: 0, base: resume.offset, ended: false };
-        Ok(Self { decoder, window, framer, shared, failure: None, finished: false, tail: Vec::new() })
+        let window = Window {
+            bytes: Buffer::from_vec(Vec::<u8>::new()),
+            at: 0,
+            base: resume.offset,
+            ended: false,
+        };
+        Ok(Self {
+            decoder,
+            window,
+            framer,
+            shared,
+            failure: None,
+            finished: false,
+            tail: Vec::new(),
+        })
     }
 
     /// Whether an incomplete last record was left for a later reading.
     pub fn held_back(&self) -> bool {
         self.shared.held_back
+    }
+
+    /// Gives the bytes that stand before the resume offset, where reading goes on,
+    /// so that `tail` is whole from the start.
+    pub fn set_tail(&mut self, tail: Vec<u8>) {
+        self.tail = tail;
     }
 
     /// The bytes just before `resume().offset` that this reading framed, up to
@@ -288,14 +340,17 @@ impl RecordReader {
             let unread = self.window.unread();
             let length = unread.min(wanted);
             let last = self.window.ended && length == unread;
-            let consumed = if length == 0 { 0 } else { self.frame(length, last, columns, &mut chunk) };
+            let consumed =
+                if length == 0 { 0 } else { self.frame(length, last, columns, &mut chunk) };
             self.window.at += consumed;
             let stopped = self.shared.held_back || self.shared.waiting;
             if last && (stopped || (consumed == length && self.shared.discard.is_none())) {
                 self.finish(&mut chunk);
             } else if consumed == 0 && self.shared.discard.is_none() {
                 // The record goes on after the slice.
-                wanted = wanted.saturating_mul(4).min(self.shared.limits.max_record_bytes.saturating_add(chunk_bytes));
+                wanted = wanted
+                    .saturating_mul(4)
+                    .min(self.shared.limits.max_record_bytes.saturating_add(chunk_bytes));
             } else {
                 wanted = chunk_bytes;
             }
@@ -309,23 +364,25 @@ impl RecordReader {
     }
 
     /// Frames the first bytes of the window; returns how many are done with.
-    fn frame(&mut self, length: usize, last: bool, columns: &mut Columns, chunk: &mut Chunk) -> usize {
+    fn frame(
+        &mut self,
+        length: usize,
+        last: bool,
+        columns: &mut Columns,
+        chunk: &mut Chunk,
+    ) -> usize {
         let length = if last { length } else { whole_characters(self.window.rest(), length) };
         let bytes = self.window.bytes.slice_with_length(self.window.at, length);
-        let buffer = columns.add_buffer(bytes.clone());
-        let context = &self.shared.context;
-        let mut text = |column: Option<usize>, text: Option<&str>| {
-            column.and(text).map(|it| columns.add_buffer(Buffer::from(it.as_bytes())))
-        };
         let slice = Slice {
             bytes: &bytes,
-            buffer,
+            shared: &bytes,
+            buffer: Cell::new(None),
             base: self.window.offset(),
             last,
             full: length > self.shared.limits.max_record_bytes,
             broken: self.failure.is_some(),
-            file_name: text(self.shared.pseudo.file_name, Some(&context.name)),
-            file_time: text(self.shared.pseudo.file_time, context.time_text.as_deref()),
+            file_name: Cell::new(None),
+            file_time: Cell::new(None),
         };
         match &mut self.framer {
             Framer::Json(framer) => framer.run(&slice, &mut self.shared, columns, chunk),
@@ -361,13 +418,16 @@ impl RecordReader {
                 self.failure = Some(source);
                 Ok(())
             }
-            Err(source) => Err(ReadError::Decode { offset: window.base + window.bytes.len() as u64, source }),
+            Err(source) => {
+                Err(ReadError::Decode { offset: window.base + window.bytes.len() as u64, source })
+            }
         }
     }
 
     /// Passes over bytes until what they belong to ends.
     fn pass_over(&mut self, mut discard: Discard, chunk: &mut Chunk) -> Result<(), ReadError> {
         let start = self.window.offset();
+        let tail = self.tail().unwrap_or_default();
         loop {
             self.grow(self.shared.limits.chunk_bytes.max(1))?;
             let bytes = self.window.rest();
@@ -377,7 +437,11 @@ impl RecordReader {
                 continue;
             }
             if let (None, true, Some(hold)) = (end, self.shared.growing, discard.hold) {
+                let held_from_start = hold.offset == start;
                 self.hold_at(hold);
+                if held_from_start {
+                    self.tail = tail;
+                }
                 return Ok(());
             }
             if let Some(reason) = discard.reason.take() {
@@ -418,7 +482,11 @@ impl RecordReader {
             && !self.shared.growing
         {
             framer.set_in_array(false);
-            self.shared.reject(chunk, offset, "the document ends inside its array of records".to_owned());
+            self.shared.reject(
+                chunk,
+                offset,
+                "the document ends inside its array of records".to_owned(),
+            );
         }
     }
 }
@@ -486,14 +554,15 @@ impl Shared {
         if let Some(column) = self.pseudo.record_number {
             columns.set_text(column, &self.records.to_string());
         }
-        if let (Some(column), Some(buffer)) = (self.pseudo.file_name, slice.file_name) {
-            columns.set_span(column, buffer, 0, self.context.name.len());
-        }
-        if let (Some(column), Some(buffer), Some(text)) =
-            (self.pseudo.file_time, slice.file_time, &self.context.time_text)
-        {
-            columns.set_span(column, buffer, 0, text.len());
-        }
+        let FileContext { name, time_text } = &self.context;
+        let mut constant = |column: Option<usize>, cell, text: Option<&str>| {
+            if let (Some(column), Some(text)) = (column, text) {
+                let buffer = shared_once(cell, columns, || Buffer::from(text.as_bytes()));
+                columns.set_span(column, buffer, 0, text.len());
+            }
+        };
+        constant(self.pseudo.file_name, &slice.file_name, Some(name));
+        constant(self.pseudo.file_time, &slice.file_time, time_text.as_deref());
         columns.end_row();
         chunk.record_numbers.push(self.records);
     }

@@ -10,7 +10,8 @@ use crate::path::{FieldPath, PathError};
 use crate::pattern::Pattern;
 
 /// What an event of a source may be about, as `category` names it.
-pub const CATEGORIES: [&str; 5] = ["auth", "token_exchange", "upstream", "lifecycle", "secret_read"];
+pub const CATEGORIES: [&str; 5] =
+    ["auth", "token_exchange", "upstream", "lifecycle", "secret_read"];
 
 /// Fields of every record, whatever its format: its whole text, its number in the
 /// file (from 1), the name of the file, and the time of the file.
@@ -155,7 +156,9 @@ pub enum SourceError {
         source: Box<regex::Error>,
     },
     /// An alias with the name of a field that every record has.
-    #[error("`fields.{field}` of source `{name}` takes the name of a field that every record has: choose another")]
+    #[error(
+        "`fields.{field}` of source `{name}` takes the name of a field that every record has: choose another"
+    )]
     Reserved {
         /// The source.
         name: String,
@@ -250,9 +253,13 @@ impl Source {
         if name.is_empty() || !name.chars().all(names) {
             return Err(SourceError::Name { name: name.to_owned() });
         }
-        let read: SourceToml = toml::from_str(toml)
-            .map_err(|source| SourceError::Toml { name: name.to_owned(), source: Box::new(source) })?;
-        let empty = |key: &str, hint| Err(SourceError::Empty { name: name.to_owned(), key: key.to_owned(), hint });
+        let read: SourceToml = toml::from_str(toml).map_err(|source| SourceError::Toml {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })?;
+        let empty = |key: &str, hint| {
+            Err(SourceError::Empty { name: name.to_owned(), key: key.to_owned(), hint })
+        };
         if read.title.trim().is_empty() {
             return empty("title", "say what people call this log");
         }
@@ -266,7 +273,8 @@ impl Source {
             return Err(SourceError::Category { name: name.to_owned(), category: read.category });
         }
         let formats = read.format.into_iter().enumerate();
-        let formats = formats.map(|(index, it)| format(name, index, it)).collect::<Result<_, _>>()?;
+        let formats =
+            formats.map(|(index, it)| format(name, index, it)).collect::<Result<_, _>>()?;
         let stages = read.stages.into_iter().enumerate();
         let stages = stages.map(|(index, it)| stage(name, index, it)).collect::<Result<_, _>>()?;
         let source = Self {
@@ -299,7 +307,10 @@ impl Source {
                 || captures.contains(field.as_str())
                 || (has_json && FieldPath::parse(field).is_ok());
             if !known {
-                return Err(SourceError::UnknownField { name: self.name.clone(), field: field.clone() });
+                return Err(SourceError::UnknownField {
+                    name: self.name.clone(),
+                    field: field.clone(),
+                });
             }
         }
         Ok(())
@@ -338,8 +349,9 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
 
 fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, SourceError> {
     let patterns = read.patterns.iter().enumerate();
-    let patterns =
-        patterns.map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it)).collect::<Result<_, _>>()?;
+    let patterns = patterns
+        .map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it))
+        .collect::<Result<_, _>>()?;
     Ok(MatchStage { field: read.field, patterns })
 }
 

@@ -39,12 +39,13 @@ impl Store {
     /// A folder that cannot be written opens for reading, unless there is such
     /// a batch.
     pub async fn open(root: &Path) -> Result<Store, StoreError> {
-        let root = std::path::absolute(root).map_err(|source| StoreError::ReadFile {
+        durable::create_folder(root).map_err(|source| StoreError::CreateFolder {
             path: root.to_path_buf(),
             source,
         })?;
-        durable::create_folder(&root).map_err(|source| StoreError::CreateFolder {
-            path: root.clone(),
+        // Without `..` and links, which URLs of tables cannot hold.
+        let root = root.canonicalize().map_err(|source| StoreError::ReadFile {
+            path: root.to_path_buf(),
             source,
         })?;
         let store = Store {

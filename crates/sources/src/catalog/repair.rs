@@ -60,7 +60,10 @@ mod tests {
     #[test]
     fn a_cut_document_is_closed_after_its_last_complete_member() {
         let close = |text: &str| String::from_utf8(close(text.as_bytes())).unwrap();
-        assert_eq!(close(r#"{"Records":[{"a":1,"b":{"c":"x","d":"y"#), r#"{"Records":[{"a":1,"b":{"c":"x"}}]}"#);
+        assert_eq!(
+            close(r#"{"Records":[{"a":1,"b":{"c":"x","d":"y"#),
+            r#"{"Records":[{"a":1,"b":{"c":"x"}}]}"#
+        );
         assert_eq!(close(r#"{"Records":[{"a":1},{"#), r#"{"Records":[{"a":1},{}]}"#);
         assert_eq!(close(r#"{"a":"\"}","b":"#), r#"{"a":"\"}"}"#);
         assert_eq!(close(r#"[{"a":[1,2],"b"#), r#"[{"a":[1,2]}]"#);

@@ -3,7 +3,8 @@
 use super::*;
 
 fn source(name: &str, toml: &str) -> Source {
-    Source::parse(name, &format!("title = \"T\"\ncategory = \"auth\"\n{toml}"), "SELECT 1 FROM raw").unwrap()
+    Source::parse(name, &format!("title = \"T\"\ncategory = \"auth\"\n{toml}"), "SELECT 1 FROM raw")
+        .unwrap()
 }
 
 fn catalog() -> Catalog {
@@ -17,7 +18,8 @@ kind = "json"
 records = ["Records"]
 unwrap = ["detail", "CloudTrailEvent"]
 "#;
-    let vault = "[detect]\nfields = [\"request.operation\", \"type\"]\n[[format]]\nkind = \"json\"\n";
+    let vault =
+        "[detect]\nfields = [\"request.operation\", \"type\"]\n[[format]]\nkind = \"json\"\n";
     let sshd = r#"
 [detect]
 fields = ["SYSLOG_IDENTIFIER", "message"]
@@ -54,7 +56,8 @@ fn is(name: &str, format: usize) -> Option<(String, usize)> {
     Some((name.to_owned(), format))
 }
 
-const EVENT: &str = r#"{"eventVersion":"1.08","eventSource":"iam.amazonaws.com","eventName":"GetUser"}"#;
+const EVENT: &str =
+    r#"{"eventVersion":"1.08","eventSource":"iam.amazonaws.com","eventName":"GetUser"}"#;
 
 #[test]
 fn generic_sources_are_tried_last() {
@@ -68,7 +71,10 @@ fn generic_sources_are_tried_last() {
 
 #[test]
 fn two_sources_of_one_name_are_refused() {
-    let twice = vec![source("a", "[[format]]\nkind = \"json\"\n"), source("a", "[[format]]\nkind = \"json\"\n")];
+    let twice = vec![
+        source("a", "[[format]]\nkind = \"json\"\n"),
+        source("a", "[[format]]\nkind = \"json\"\n"),
+    ];
     assert!(matches!(Catalog::new(twice), Err(SourceError::Duplicate { name }) if name == "a"));
 }
 
@@ -81,7 +87,10 @@ fn records_are_recognised_in_every_container() {
         format!("{{\"Records\":[{EVENT}]}}"),
         format!("{{\"x\":{{}},\"Records\": [ {EVENT} ]}}"),
         format!("{{\"detail-type\":\"AWS API Call\",\"detail\":{EVENT}}}"),
-        format!("{{\"EventId\":\"x\",\"CloudTrailEvent\":{}}}", serde_json::to_string(EVENT).unwrap()),
+        format!(
+            "{{\"EventId\":\"x\",\"CloudTrailEvent\":{}}}",
+            serde_json::to_string(EVENT).unwrap()
+        ),
         format!("{{\"odd\":1}}\n{EVENT}\n"),
     ] {
         assert_eq!(found(&text), is("aws_cloudtrail", 0), "{text}");
@@ -105,8 +114,10 @@ fn the_name_decides_when_the_sample_ends_too_early() {
 
 #[test]
 fn a_digest_file_is_no_log_whatever_its_name() {
-    let digest = r#"{"awsAccountId":"123456789012","digestStartTime":"2026-01-01T00:00:00Z","logFiles":[]}"#;
-    let (source, reason) = detect(digest, true, "AWSLogs/1/CloudTrail-Digest/1_CloudTrail-Digest_x.json");
+    let digest =
+        r#"{"awsAccountId":"123456789012","digestStartTime":"2026-01-01T00:00:00Z","logFiles":[]}"#;
+    let (source, reason) =
+        detect(digest, true, "AWSLogs/1/CloudTrail-Digest/1_CloudTrail-Digest_x.json");
     assert_eq!(source, None);
     assert_eq!(reason, "its content is not that of any known source");
 }
@@ -138,7 +149,10 @@ fn the_json_shape_of_a_log_of_text_is_another_format_of_it() {
 #[test]
 fn sources_that_fit_alike_are_not_guessed() {
     let same = "[detect]\nfields = [\"a\"]\nnames = [\"NAME*\"]\n[[format]]\nkind = \"json\"\n";
-    let sources = vec![source("one", &same.replace("NAME", "one")), source("two", &same.replace("NAME", "two"))];
+    let sources = vec![
+        source("one", &same.replace("NAME", "one")),
+        source("two", &same.replace("NAME", "two")),
+    ];
     let catalog = Catalog::new(sources).unwrap();
     let bytes = br#"{"a":1}"#;
     let detection = catalog.detect(&Sample { bytes, complete: true, name: "x" });
@@ -158,7 +172,8 @@ fn an_unknown_input_is_explained_without_its_content() {
     assert!(!format!("{detection:?}").contains("hunter2"));
     let detection = catalog.detect(&Sample { bytes: b" \n", complete: true, name: "x" });
     assert_eq!(detection.reason, "it is empty");
-    let detection = catalog.detect(&Sample { bytes: &[0x50, 0x4b, 3, 4, 0xff], complete: true, name: "x" });
+    let detection =
+        catalog.detect(&Sample { bytes: &[0x50, 0x4b, 3, 4, 0xff], complete: true, name: "x" });
     assert!(detection.source.is_none());
 }
 

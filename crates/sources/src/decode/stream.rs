@@ -89,7 +89,11 @@ impl Stream {
     }
 
     /// Appends some decoded bytes, at most `wanted`; none at the end.
-    pub(super) fn append(&mut self, buffer: &mut Vec<u8>, wanted: usize) -> Result<usize, DecodeError> {
+    pub(super) fn append(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        wanted: usize,
+    ) -> Result<usize, DecodeError> {
         match self {
             Self::Plain(read) => {
                 buffer.reserve(wanted);
@@ -126,7 +130,9 @@ impl Gzip {
                         self.place = Place::Member(member);
                         return Ok(length);
                     }
-                    Err(error) if member.get_ref().get_ref().failed => return Err(DecodeError::Read(error)),
+                    Err(error) if member.get_ref().get_ref().failed => {
+                        return Err(DecodeError::Read(error));
+                    }
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                         return Err(DecodeError::Truncated { compression });
                     }

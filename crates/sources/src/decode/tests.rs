@@ -25,7 +25,8 @@ fn text(length: usize) -> Vec<u8> {
 }
 
 fn open(bytes: &[u8], hint: bool, limits: &Limits) -> Decoder {
-    decode(Box::new(Cursor::new(bytes.to_vec())), hint.then_some(bytes.len() as u64), limits).unwrap()
+    decode(Box::new(Cursor::new(bytes.to_vec())), hint.then_some(bytes.len() as u64), limits)
+        .unwrap()
 }
 
 /// What comes out, and the fault that ends it, the same whether read as a whole or as a
@@ -269,7 +270,8 @@ fn a_failing_device_is_not_taken_for_damaged_data() {
     let whole = text(100_000);
     for bytes in [whole.clone(), gzip(&whole), zstd(&whole)] {
         let cut = bytes[..bytes.len() / 2].to_vec();
-        let mut decoder = decode(Box::new(Failing(Cursor::new(cut))), None, &Limits::default()).unwrap();
+        let mut decoder =
+            decode(Box::new(Failing(Cursor::new(cut))), None, &Limits::default()).unwrap();
         let mut out = Vec::new();
         let error = decoder.fill(&mut out, 1 << 20).unwrap_err();
         assert!(matches!(error, DecodeError::Read(_)), "{error}");

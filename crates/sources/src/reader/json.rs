@@ -12,8 +12,8 @@ use arrow_buffer::Buffer;
 use super::{Chunk, Discard, Resume, Shared, Slice, Until, stages};
 use crate::columns::{BufferId, Columns};
 use crate::frame::{
-    Document, Skipper, begins_like_document, find_records, next_line, next_value_line, skip_any, skip_blank,
-    skip_blank_in_line,
+    Document, Skipper, begins_like_document, find_records, next_line, next_value_line, skip_any,
+    skip_blank, skip_blank_in_line,
 };
 use crate::json::{JsonError, JsonExtractor, ValueKind, find, unescape_into};
 use crate::layout::JsonLayout;
@@ -96,7 +96,12 @@ impl Work<'_, '_> {
 }
 
 impl JsonFramer {
-    pub(super) fn new(layout: JsonLayout, records: Vec<String>, fold_case: bool, in_array: bool) -> Self {
+    pub(super) fn new(
+        layout: JsonLayout,
+        records: Vec<String>,
+        fold_case: bool,
+        in_array: bool,
+    ) -> Self {
         Self {
             extractor: JsonExtractor::new(layout.wanted, fold_case),
             records,
@@ -129,7 +134,9 @@ impl JsonFramer {
         let mut at = 0;
         loop {
             at = skip_blank(slice.bytes, at);
-            let done = at >= slice.bytes.len() || work.shared.discard.is_some() || work.shared.is_enough(work.chunk);
+            let done = at >= slice.bytes.len()
+                || work.shared.discard.is_some()
+                || work.shared.is_enough(work.chunk);
             if done {
                 return at;
             }
@@ -155,8 +162,8 @@ impl JsonFramer {
         match bytes[at] {
             b'[' => match bytes.get(skip_blank(bytes, at + 1)) {
                 Some(b'{' | b']') => self.begin_array(at + 1, false),
-                None if work.slice.last || work.slice.full => self.begin_array(at + 1, false),
-                None => Outcome::Stop,
+                None if work.slice.may_go_on(at) => Outcome::Stop,
+                None => self.begin_array(at + 1, false),
                 // Text in brackets, or an array of something else.
                 Some(_) => self.line(at, work),
             },
@@ -198,14 +205,14 @@ impl JsonFramer {
     /// Reads an object that ends before `end`; what follows it tells what others will
     /// look like.
     fn first_record(&mut self, at: usize, end: usize, work: &mut Work<'_, '_>) -> Outcome {
-        let Slice { bytes, last, full, .. } = *work.slice;
+        let Slice { bytes, last, .. } = *work.slice;
         let follows = bytes.get(skip_blank_in_line(bytes, end));
         if next_line(&bytes[..end], at).is_some() || matches!(follows, Some(b'{' | b'[')) {
             self.mode = Mode::Values;
             return self.record(at, work);
         }
         match follows {
-            None if !last && !(full && at == 0) => Outcome::Stop,
+            None if work.slice.may_go_on(at) => Outcome::Stop,
             None if !last => self.record(at, work),
             None => self.line(at, work),
             Some(_) => {
@@ -230,7 +237,9 @@ impl JsonFramer {
     fn value(&mut self, at: usize, work: &mut Work<'_, '_>) -> Outcome {
         let bytes = work.slice.bytes;
         match bytes[at] {
-            b'{' if !begins_like_document(bytes, at, &self.records, self.fold_case) => self.record(at, work),
+            b'{' if !begins_like_document(bytes, at, &self.records, self.fold_case) => {
+                self.record(at, work)
+            }
             b'{' | b'[' => self.first(at, work),
             _ => self.garbage(at, work),
         }
@@ -247,8 +256,10 @@ impl JsonFramer {
                 let limit = self.limit(bytes, at);
                 let bounded = &bytes[..limit.unwrap_or(bytes.len())];
                 match skip_any(bounded, at) {
-                    Some(end) if !matches!(bytes[at], b'}' | b':') => work.reject_to(at, end, NOT_AN_OBJECT),
-                    None if limit.is_none() && !work.slice.last && !work.slice.full => Outcome::Stop,
+                    Some(end) if !matches!(bytes[at], b'}' | b':') => {
+                        work.reject_to(at, end, NOT_AN_OBJECT)
+                    }
+                    None if limit.is_none() && work.slice.may_go_on(at) => Outcome::Stop,
                     _ => self.recover(at, bounded.len() - at, GARBAGE, work),
                 }
             }
@@ -260,7 +271,7 @@ impl JsonFramer {
         let next = skip_blank(work.slice.bytes, at + 1);
         match work.slice.bytes.get(next) {
             // Whether this is a document is told by the next byte.
-            None if !work.slice.last && !work.slice.full => return Outcome::Stop,
+            None if work.slice.may_go_on(at) => return Outcome::Stop,
             None if work.slice.last && work.shared.growing && self.enveloped != Some(false) => {
                 work.shared.waiting = true;
                 work.shared.held_back = self.enveloped == Some(true);
@@ -269,8 +280,11 @@ impl JsonFramer {
             Some(b',' | b'}') => {
                 let offset = work.slice.base + at as u64;
                 let hold = Resume { offset, record_number: work.shared.records, in_array: true };
-                work.shared.discard =
-                    Some(Discard { until: Until::Value(Skipper::inside()), reason: None, hold: Some(hold) });
+                work.shared.discard = Some(Discard {
+                    until: Until::Value(Skipper::inside()),
+                    reason: None,
+                    hold: Some(hold),
+                });
             }
             _ => {}
         }
@@ -295,7 +309,9 @@ impl JsonFramer {
             Err(JsonError::Incomplete) if limit.is_none() => self.incomplete(at, work),
             Err(error) => {
                 let read = match error {
-                    JsonError::Invalid { at: place, .. } | JsonError::TooDeep { at: place } => place.saturating_sub(at),
+                    JsonError::Invalid { at: place, .. } | JsonError::TooDeep { at: place } => {
+                        place.saturating_sub(at)
+                    }
                     _ => bounded.len() - at,
                 };
                 self.recover(at, read, reason(error), work)
@@ -391,8 +407,8 @@ impl JsonFramer {
 
     /// The bytes end within a value.
     fn incomplete(&mut self, at: usize, work: &mut Work<'_, '_>) -> Outcome {
-        let Slice { bytes, last, full, broken, .. } = *work.slice;
-        if !last && !(full && at == 0) {
+        let Slice { bytes, last, broken, .. } = *work.slice;
+        if work.slice.may_go_on(at) {
             return Outcome::Stop;
         }
         if next_value_line(bytes, at).is_some() {
@@ -421,20 +437,30 @@ impl JsonFramer {
     }
 
     /// Finds the place after a malformed value, of which so many bytes were read.
-    fn recover(&mut self, at: usize, read: usize, reason: &str, work: &mut Work<'_, '_>) -> Outcome {
-        let Slice { bytes, last, full, broken, .. } = *work.slice;
+    fn recover(
+        &mut self,
+        at: usize,
+        read: usize,
+        reason: &str,
+        work: &mut Work<'_, '_>,
+    ) -> Outcome {
+        let Slice { bytes, last, broken, .. } = *work.slice;
         self.wasted += read as u64;
         let limit = next_value_line(bytes, at);
         let bound = limit.unwrap_or(bytes.len());
-        let end = skip_any(&bytes[..bound], at).filter(|end| self.is_boundary(bytes, *end));
-        if let Some(end) = end {
+        let may_wait = work.slice.may_go_on(at);
+        let end = skip_any(&bytes[..bound], at);
+        if end.is_some_and(|end| may_wait && skip_blank(bytes, end) == bytes.len()) {
+            // Whether this is the end is told by what follows.
+            return Outcome::Stop;
+        }
+        if let Some(end) = end.filter(|end| self.is_boundary(bytes, *end)) {
             return work.reject_to(at, end, reason);
         }
         if let Some(limit) = limit {
             return work.reject_to(at, limit, reason);
         }
-        if !last && !(full && at == 0) {
-            work.columns.abandon_row();
+        if may_wait {
             return Outcome::Stop;
         }
         if !last {
@@ -510,13 +536,19 @@ fn reason(error: JsonError) -> &'static str {
 /// Fields of one record.
 impl JsonFramer {
     /// Fills the current row from the record at `at`; returns where it ends.
-    fn extract(&mut self, bytes: &[u8], at: usize, work: &mut Work<'_, '_>) -> Result<usize, JsonError> {
-        let end = self.extractor.extract(bytes, work.slice.buffer, at, work.columns)?;
+    fn extract(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        work: &mut Work<'_, '_>,
+    ) -> Result<usize, JsonError> {
+        let buffer = work.slice.buffer(work.columns);
+        let end = self.extractor.extract(bytes, buffer, at, work.columns)?;
         if self.unwrap.iter().any(|(column, _)| work.columns.is_set(*column)) {
             self.open_envelopes(bytes, at, work)?;
         }
         if let Some(column) = work.shared.pseudo.line {
-            work.columns.set_span(column, work.slice.buffer, at, end);
+            work.columns.set_span(column, buffer, at, end);
         }
         if !work.shared.stages.is_empty() {
             for column in work.shared.stages.inputs() {
@@ -531,9 +563,14 @@ impl JsonFramer {
 
     /// Fills the current row from the record inside the envelope at `at`; from the
     /// envelope itself if no record is in it.
-    fn open_envelopes(&mut self, bytes: &[u8], at: usize, work: &mut Work<'_, '_>) -> Result<(), JsonError> {
+    fn open_envelopes(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        work: &mut Work<'_, '_>,
+    ) -> Result<(), JsonError> {
         let mut inner: Option<Buffer> = None;
-        let mut place = (work.slice.buffer, at);
+        let mut place = (work.slice.buffer(work.columns), at);
         for _ in 0..ENVELOPES_MAX {
             let outer = inner.as_deref().unwrap_or(bytes);
             let Some(opened) = self.open(outer, place, work.columns) else { break };
@@ -595,6 +632,7 @@ impl JsonFramer {
 /// not plain text.
 fn text_of_byte_array(text: &str) -> Option<String> {
     let inside = text.strip_prefix('[')?.strip_suffix(']')?;
-    let bytes = inside.split(',').map(|it| it.trim().parse()).collect::<Result<Vec<u8>, _>>().ok()?;
+    let bytes =
+        inside.split(',').map(|it| it.trim().parse()).collect::<Result<Vec<u8>, _>>().ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -31,7 +31,9 @@ pub(super) fn apply(shared: &mut Shared, columns: &mut Columns) -> bool {
     let mut any = false;
     for (stage, layout) in source.stages.iter().zip(&mut stages.0) {
         let Some(text) = columns.text(layout.input) else { continue };
-        let Some(matched) = first_match(&stage.patterns, &mut layout.captures, text) else { continue };
+        let Some(matched) = first_match(&stage.patterns, &mut layout.captures, text) else {
+            continue;
+        };
         any = true;
         for assignment in &matched.assignments {
             if !assignment.overrides && columns.is_set(assignment.column) {
@@ -53,13 +55,16 @@ fn first_match<'a>(
     text: &str,
 ) -> Option<&'a CaptureLayout> {
     patterns.iter().zip(captures).find_map(|(pattern, captures)| {
-        let matched =
-            pattern.may_match(text) && pattern.regex().captures_read(&mut captures.locations, text).is_some();
+        let matched = pattern.may_match(text)
+            && pattern.regex().captures_read(&mut captures.locations, text).is_some();
         matched.then_some(&*captures)
     })
 }
 
 /// The part of the text that an assignment takes.
-pub(super) fn span(assignment: &Assignment, locations: &CaptureLocations) -> Option<(usize, usize)> {
+pub(super) fn span(
+    assignment: &Assignment,
+    locations: &CaptureLocations,
+) -> Option<(usize, usize)> {
     assignment.groups.iter().find_map(|group| locations.get(*group))
 }

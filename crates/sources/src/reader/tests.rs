@@ -37,6 +37,7 @@ impl Got {
     }
 
     /// What does not depend on how the input was cut into chunks.
+    #[expect(clippy::type_complexity, reason = "only ever compared")]
     pub(super) fn content(&self) -> (&[Row], &[(u64, u64, String)], &[u64], bool, Resume) {
         (&self.rows, &self.rejects, &self.numbers, self.held_back, self.end)
     }
@@ -48,18 +49,12 @@ pub(super) fn source(toml: &str) -> Arc<Source> {
 }
 
 /// How to read an input; the default is plain bytes that do not grow.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct How {
     pub(super) format: usize,
     pub(super) limits: Limits,
     pub(super) resume: Resume,
     pub(super) growing: bool,
-}
-
-impl Default for How {
-    fn default() -> Self {
-        Self { format: 0, limits: Limits::default(), resume: Resume::default(), growing: false }
-    }
 }
 
 impl How {
@@ -78,14 +73,28 @@ pub(super) fn fields(names: &[&str]) -> Vec<String> {
 
 /// Reads an input to its end, and checks that every record is counted once.
 pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How) -> Got {
-    let mut decoder = decode(Box::new(Cursor::new(bytes.to_vec())), Some(bytes.len() as u64), &how.limits).unwrap();
+    let mut decoder =
+        decode(Box::new(Cursor::new(bytes.to_vec())), Some(bytes.len() as u64), &how.limits)
+            .unwrap();
     assert_eq!(decoder.skip(how.resume.offset).unwrap(), how.resume.offset);
     let fields = fields(names);
-    let context = FileContext { name: "dir/a file.log".into(), time_text: Some("2026-03-01T00:00:00Z".into()) };
+    let context = FileContext {
+        name: "dir/a file.log".into(),
+        time_text: Some("2026-03-01T00:00:00Z".into()),
+    };
     let mut columns = columns(source, &fields);
     let How { format, limits, resume, growing } = how.clone();
-    let mut reader =
-        RecordReader::new(decoder, Arc::clone(source), format, &fields, context, resume, limits, growing).unwrap();
+    let mut reader = RecordReader::new(
+        decoder,
+        Arc::clone(source),
+        format,
+        &fields,
+        context,
+        resume,
+        limits,
+        growing,
+    )
+    .unwrap();
     let mut got = Got::default();
     let mut next = how.resume.record_number + 1;
     while let Some(info) = reader.read_chunk(&mut columns).unwrap() {
@@ -99,11 +108,14 @@ pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How
         next += info.records;
         assert_eq!(info.resume.record_number, next - 1);
         got.numbers.extend(info.record_numbers);
-        got.rejects.extend(info.rejects.into_iter().map(|it| (it.record_number, it.offset, it.reason)));
+        got.rejects
+            .extend(info.rejects.into_iter().map(|it| (it.record_number, it.offset, it.reason)));
         let rows = columns.len();
         let arrays = columns.finish();
         for row in 0..rows {
-            let value = |it: &arrow_array::StringViewArray| it.is_valid(row).then(|| it.value(row).to_owned());
+            let value = |it: &arrow_array::StringViewArray| {
+                it.is_valid(row).then(|| it.value(row).to_owned())
+            };
             got.rows.push(arrays[..names.len()].iter().map(value).collect());
         }
         got.places.push((got.rows.len(), got.rejects.len(), info.resume));
@@ -162,7 +174,9 @@ fn fields_of_the_file_are_the_same_in_every_record() {
     let names = ["_record_number", "_file_name", "_file_time", "_line", "a"];
     let got = read(&source(JSON), &names, b"{\"a\":1}\n {\"a\":2} \n", &How::default());
     let row = |number: &str, line: &str, a: &str| -> Row {
-        [number, "dir/a file.log", "2026-03-01T00:00:00Z", line, a].map(|it| Some(it.to_owned())).to_vec()
+        [number, "dir/a file.log", "2026-03-01T00:00:00Z", line, a]
+            .map(|it| Some(it.to_owned()))
+            .to_vec()
     };
     assert_eq!(got.rows, [row("1", "{\"a\":1}", "1"), row("2", "{\"a\":2}", "2")]);
 }
@@ -171,18 +185,29 @@ fn fields_of_the_file_are_the_same_in_every_record() {
 fn compressed_records_are_as_good_as_plain_ones() {
     let bytes = b"{\"a\":1}\n{\"a\":2}\n";
     let plain = read(&source(JSON), &["a"], bytes, &How::default());
-    for packed in [gzip(bytes), [gzip(&bytes[..5]), gzip(&bytes[5..])].concat(), zstd::encode_all(&bytes[..], 1).unwrap()] {
-        assert_eq!(read(&source(JSON), &["a"], &packed, &How::default()).content(), plain.content());
+    for packed in [
+        gzip(bytes),
+        [gzip(&bytes[..5]), gzip(&bytes[5..])].concat(),
+        zstd::encode_all(&bytes[..], 1).unwrap(),
+    ] {
+        assert_eq!(
+            read(&source(JSON), &["a"], &packed, &How::default()).content(),
+            plain.content()
+        );
     }
 }
 
 #[test]
 fn a_damaged_input_gives_its_good_records_and_one_reject() {
-    let lines: String = (0..20_000).map(|it| format!("{{\"a\":{it},\"b\":\"{}\"}}\n", it * 7919 % 10_007)).collect();
+    let lines: String = (0..20_000)
+        .map(|it| format!("{{\"a\":{it},\"b\":\"{}\"}}\n", it * 7919 % 10_007))
+        .collect();
     let document = format!("{{\"Records\":[{}]}}", lines.trim_end().replace('\n', ","));
     let text = source("[[format]]\nkind = \"text\"\npattern = '^..a..(?<a>\\d+),'\n");
     let json = source("[[format]]\nkind = \"json\"\nrecords = [\"Records\"]\n");
-    for (source, bytes, name) in [(&json, &lines, "a"), (&json, &document, "a"), (&text, &lines, "a")] {
+    for (source, bytes, name) in
+        [(&json, &lines, "a"), (&json, &document, "a"), (&text, &lines, "a")]
+    {
         let mut packed = gzip(bytes.as_bytes());
         packed.truncate(packed.len() * 2 / 3);
         let got = read(source, &[name], &packed, &How::default());
@@ -196,7 +221,8 @@ fn a_damaged_input_gives_its_good_records_and_one_reject() {
 #[test]
 fn a_bomb_is_one_reject() {
     let mut how = How::default();
-    how.limits = Limits { max_ratio: 20, ratio_grace_bytes: 1 << 16, chunk_bytes: 1 << 12, ..how.limits };
+    how.limits =
+        Limits { max_ratio: 20, ratio_grace_bytes: 1 << 16, chunk_bytes: 1 << 12, ..how.limits };
     let bomb = [b"{\"a\":1}\n".to_vec(), vec![b' '; 16 << 20]].concat();
     let got = read(&source(JSON), &["a"], &zstd::encode_all(&bomb[..], 1).unwrap(), &how);
     assert_eq!(got.first(), ["1"]);
@@ -227,8 +253,18 @@ fn unknown_fields_and_formats_are_refused() {
     let new = |format, names: &[&str]| {
         let decoder = continue_plain(Box::new(Cursor::new(Vec::new())), &Limits::default());
         assert_eq!(decoder.kind(), Compression::Plain);
-        let (context, resume, limits) = (FileContext::default(), Resume::default(), Limits::default());
-        RecordReader::new(decoder, Arc::clone(&text), format, &fields(names), context, resume, limits, false)
+        let (context, resume, limits) =
+            (FileContext::default(), Resume::default(), Limits::default());
+        RecordReader::new(
+            decoder,
+            Arc::clone(&text),
+            format,
+            &fields(names),
+            context,
+            resume,
+            limits,
+            false,
+        )
     };
     assert!(matches!(new(0, &["b"]), Err(ReadError::Fields { .. })));
     assert!(matches!(new(1, &["a"]), Err(ReadError::Format { format: 1, .. })));

@@ -24,7 +24,9 @@ pub(super) struct TextFramer {
 enum Matched {
     No,
     /// The pattern of the format matched, and a pattern of a stage if there are any.
-    Yes { in_full: bool },
+    Yes {
+        in_full: bool,
+    },
 }
 
 impl TextFramer {
@@ -33,14 +35,24 @@ impl TextFramer {
     }
 
     /// Frames lines; returns how many bytes are done with.
-    pub(super) fn run(&mut self, slice: &Slice<'_>, shared: &mut Shared, columns: &mut Columns, chunk: &mut Chunk) -> usize {
+    pub(super) fn run(
+        &mut self,
+        slice: &Slice<'_>,
+        shared: &mut Shared,
+        columns: &mut Columns,
+        chunk: &mut Chunk,
+    ) -> usize {
         let bytes = slice.bytes;
         let mut at = 0;
         while at < bytes.len() && !shared.is_enough(chunk) {
             // A file cut by copy-and-truncate begins with zeros.
             let line = at + bytes[at..].iter().position(|it| *it != 0).unwrap_or(bytes.len() - at);
             let Some(next) = next_line(bytes, line) else {
-                return if slice.last { self.last_line(line, slice, shared, columns, chunk) } else { cut_line(line, slice, shared) };
+                return if slice.last {
+                    self.last_line(line, slice, shared, columns, chunk)
+                } else {
+                    cut_line(line, slice, shared)
+                };
             };
             self.line(line, next - 1, slice, shared, columns, chunk);
             at = next;
@@ -49,7 +61,15 @@ impl TextFramer {
     }
 
     /// Reads a line that ended, without its line feed.
-    fn line(&mut self, start: usize, end: usize, slice: &Slice<'_>, shared: &mut Shared, columns: &mut Columns, chunk: &mut Chunk) {
+    fn line(
+        &mut self,
+        start: usize,
+        end: usize,
+        slice: &Slice<'_>,
+        shared: &mut Shared,
+        columns: &mut Columns,
+        chunk: &mut Chunk,
+    ) {
         let end = trim_end(slice.bytes, start, end);
         if slice.bytes[start..end].trim_ascii().is_empty() {
             return;
@@ -69,7 +89,14 @@ impl TextFramer {
     }
 
     /// Reads what stands after the last line feed of the input.
-    fn last_line(&mut self, start: usize, slice: &Slice<'_>, shared: &mut Shared, columns: &mut Columns, chunk: &mut Chunk) -> usize {
+    fn last_line(
+        &mut self,
+        start: usize,
+        slice: &Slice<'_>,
+        shared: &mut Shared,
+        columns: &mut Columns,
+        chunk: &mut Chunk,
+    ) -> usize {
         let end = trim_end(slice.bytes, start, slice.bytes.len());
         if slice.broken {
             // Part of what the damage took, which is counted as one reject.
@@ -97,11 +124,14 @@ impl TextFramer {
         columns: &mut Columns,
     ) -> Matched {
         let Self { captures, source, format } = self;
-        let Some(Format::Text { pattern }) = source.formats.get(*format) else { return Matched::No };
+        let Some(Format::Text { pattern }) = source.formats.get(*format) else {
+            return Matched::No;
+        };
+        let buffer = slice.buffer(columns);
         let line = &slice.bytes[start..end];
         let matched = match std::str::from_utf8(line) {
             Ok(text) => read_captures(&pattern.0, captures, text, |column, from, to| {
-                columns.set_span(column, slice.buffer, start + from, start + to);
+                columns.set_span(column, buffer, start + from, start + to);
             }),
             Err(_) => {
                 let text = String::from_utf8_lossy(line);
@@ -114,7 +144,7 @@ impl TextFramer {
             return Matched::No;
         }
         if let Some(column) = shared.pseudo.line {
-            columns.set_span(column, slice.buffer, start, end);
+            columns.set_span(column, buffer, start, end);
         }
         let in_full = stages::apply(shared, columns) || shared.stages.is_empty();
         Matched::Yes { in_full }
@@ -143,7 +173,8 @@ fn read_captures(
 /// The line goes on after the slice.
 fn cut_line(start: usize, slice: &Slice<'_>, shared: &mut Shared) -> usize {
     if start == 0 && slice.full {
-        shared.discard = Some(Discard { until: Until::Line, reason: Some(shared.too_long()), hold: None });
+        shared.discard =
+            Some(Discard { until: Until::Line, reason: Some(shared.too_long()), hold: None });
     }
     start
 }

@@ -59,7 +59,9 @@ patterns = ['^Accepted (?<method>\S+) for (?<user>\S+)$']
     assert_eq!(source.delay.as_deref(), Some("seconds"));
     assert!(source.generic);
     assert_eq!(source.formats.len(), 2);
-    assert!(matches!(&source.formats[0], Format::Json { unwrap, fold_case: true, .. } if unwrap.len() == 2));
+    assert!(
+        matches!(&source.formats[0], Format::Json { unwrap, fold_case: true, .. } if unwrap.len() == 2)
+    );
     assert_eq!(source.stages.len(), 1);
     let fields = ["message", "user", "_line", "any.path"].map(str::to_owned);
     assert!(source.check_fields(&fields).is_ok());
@@ -70,7 +72,10 @@ fn the_least_source_has_a_title_a_category_and_a_format() {
     assert!(parse(MINIMAL).is_ok());
     assert!(error(&MINIMAL.replace("title = \"A log\"", "")).contains("title"));
     assert!(error("title = \"A\"\ncategory = \"auth\"").contains("add a [[format]]"));
-    assert!(error(&MINIMAL.replace("\"auth\"", "\"other\"")).contains("use one of auth, token_exchange"));
+    assert!(
+        error(&MINIMAL.replace("\"auth\"", "\"other\""))
+            .contains("use one of auth, token_exchange")
+    );
     assert!(matches!(Source::parse("a", MINIMAL, " "), Err(SourceError::Empty { .. })));
     assert!(matches!(Source::parse("A-b", MINIMAL, "SELECT 1"), Err(SourceError::Name { .. })));
 }
@@ -86,7 +91,11 @@ fn unknown_keys_are_refused() {
 #[test]
 fn an_error_names_the_key() {
     let bad = format!("{MINIMAL}[fields]\na = [\"x[\"]\n");
-    assert!(error(&bad).contains("`fields.a` of source `a_log` is not a path: `x[`"), "{}", error(&bad));
+    assert!(
+        error(&bad).contains("`fields.a` of source `a_log` is not a path: `x[`"),
+        "{}",
+        error(&bad)
+    );
     let bad = format!("{MINIMAL}[[match]]\nfield = \"x\"\npatterns = ['(']\n");
     assert!(error(&bad).contains("`match[0].patterns[0]`"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[fields]\n_line = [\"x\"]\n");
@@ -97,7 +106,8 @@ fn an_error_names_the_key() {
 
 #[test]
 fn a_log_of_text_has_no_fields_but_its_captures() {
-    let toml = "title = \"T\"\ncategory = \"auth\"\n[[format]]\nkind = \"text\"\npattern = '(?<a>x)'\n";
+    let toml =
+        "title = \"T\"\ncategory = \"auth\"\n[[format]]\nkind = \"text\"\npattern = '(?<a>x)'\n";
     let source = parse(toml).unwrap();
     assert!(source.check_fields(&["a".to_owned()]).is_ok());
     let error = source.check_fields(&["b".to_owned()]).unwrap_err();

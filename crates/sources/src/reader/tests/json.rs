@@ -51,7 +51,10 @@ fn values_may_follow_one_another_in_any_layout() {
 fn a_lone_object_is_a_record_whatever_its_members() {
     assert_eq!(cloud(b"{\"a\":1}").first(), ["1"]);
     assert_eq!(cloud(b"{\n \"a\": 1,\n \"Records\": null\n}\n").first(), ["1"]);
-    assert_eq!(cloud(b"{\"Records\":null,\"a\":1}\n{\"Records\":{},\"a\":2}\n").first(), ["1", "2"]);
+    assert_eq!(
+        cloud(b"{\"Records\":null,\"a\":1}\n{\"Records\":{},\"a\":2}\n").first(),
+        ["1", "2"]
+    );
     assert_eq!(cloud(b"{}").first(), ["NULL"]);
 }
 
@@ -64,7 +67,10 @@ fn a_record_is_taken_out_of_its_envelope() {
         format!("{{\"a\":\"outer\",\"CloudTrailEvent\":{text}}}"),
         format!("{{\"Events\":[{{\"CloudTrailEvent\":{text},\"a\":\"outer\"}}]}}"),
         format!("{{\"detail\":{{\"detail\":{{\"CloudTrailEvent\":{text}}}}}}}"),
-        format!("{{\"detail\":{{\"CloudTrailEvent\":{}}}}}", serde_json::to_string(&format!(r#"{{"detail":{inner}}}"#)).unwrap()),
+        format!(
+            "{{\"detail\":{{\"CloudTrailEvent\":{}}}}}",
+            serde_json::to_string(&format!(r#"{{"detail":{inner}}}"#)).unwrap()
+        ),
     ] {
         let got = cloud(outer.as_bytes());
         assert_eq!(got.rows, [[Some("in \"quotes\"".to_owned()), Some("u".to_owned())]], "{outer}");
@@ -134,7 +140,16 @@ fn a_malformed_first_line_hides_nothing() {
 
 #[test]
 fn a_malformed_element_is_one_reject() {
-    for bad in ["{\"a\":tru}", "{\"a\" 1}", "{a:{\"b\":[1,2]}}", "17", "null", "\"text\"", "[{\"a\":1}]", "{\"a\":1,,}"] {
+    for bad in [
+        "{\"a\":tru}",
+        "{\"a\" 1}",
+        "{a:{\"b\":[1,2]}}",
+        "17",
+        "null",
+        "\"text\"",
+        "[{\"a\":1}]",
+        "{\"a\":1,,}",
+    ] {
         let text = format!("{{\"Records\":[{{\"a\":1}},{bad},{{\"a\":2}} , {bad} ]}}");
         let got = cloud(text.as_bytes());
         assert_eq!(got.first(), ["1", "2"], "{bad}");
@@ -148,6 +163,12 @@ fn an_element_that_does_not_balance_ends_at_the_next_line_with_a_bracket() {
     let got = cloud(text.as_bytes());
     assert_eq!(got.first(), ["1", "2", "3"]);
     assert_eq!(got.rejects.len(), 2);
+}
+
+#[test]
+fn where_a_malformed_element_ends_does_not_depend_on_chunks() {
+    let got = cloud(b"[{\n{{\"detail\":{\"a\":2}}}{\"a\":\"x\",\"b\":[{},null]}");
+    assert_eq!((got.rows.len(), got.rejects.len()), (0, 2));
 }
 
 #[test]
@@ -174,14 +195,24 @@ fn a_long_record_is_passed_over_in_bounded_memory() {
             (format!("{{\"a\":1}}\n{{\"a\":2}}\n{long}"), false),
             (format!("{{\"a\":1}}{long}{{\"a\":2}}"), true),
             (format!("[{{\"a\":1}},{long},{{\"a\":2}}]"), true),
-            (format!("{{\"Records\":[{long},{{\"a\":1}},{{\"a\":2}}],\"x\":\"{}\"}}", "]}".repeat(length)), true),
+            (
+                format!(
+                    "{{\"Records\":[{long},{{\"a\":1}},{{\"a\":2}}],\"x\":\"{}\"}}",
+                    "]}".repeat(length)
+                ),
+                true,
+            ),
         ] {
             let got = read(&source(CLOUD), &["a"], text.as_bytes(), &how);
             let short: Vec<_> = got.first().into_iter().filter(|it| it.len() == 1).collect();
             assert_eq!(short, ["1", "2"], "{length} {array}");
             let expected = usize::from(length > 4_992);
             assert_eq!(got.rejects.len(), expected, "{length} {array}: {:?}", got.reasons());
-            assert!(got.reasons().iter().all(|it| *it == "longer than 5000 bytes"), "{:?}", got.reasons());
+            assert!(
+                got.reasons().iter().all(|it| *it == "longer than 5000 bytes"),
+                "{:?}",
+                got.reasons()
+            );
         }
     }
 }
@@ -190,7 +221,8 @@ fn a_long_record_is_passed_over_in_bounded_memory() {
 fn a_gigantic_string_before_the_array_costs_its_document_only() {
     let mut how = How::chunks(1000);
     how.limits.max_record_bytes = 5000;
-    let text = format!("{{\"x\":\"{}\",\"Records\":[{{\"a\":9}}]}}\n{{\"a\":1}}\n", "y".repeat(100_000));
+    let text =
+        format!("{{\"x\":\"{}\",\"Records\":[{{\"a\":9}}]}}\n{{\"a\":1}}\n", "y".repeat(100_000));
     let got = read(&source(CLOUD), &["a"], text.as_bytes(), &how);
     assert_eq!(got.first(), ["1"]);
     assert_eq!(got.reasons(), ["longer than 5000 bytes"]);
@@ -248,7 +280,8 @@ fn an_incomplete_last_value_of_a_growing_file_is_held_back() {
             let second = read(&source, &["a"], whole.as_bytes(), &how);
             assert!(second.rejects.is_empty(), "{whole} cut at {cut}: {:?}", second.rejects);
             let rows: Vec<_> = first.rows.iter().chain(&second.rows).cloned().collect();
-            let expected: Vec<Row> = (1..=records).map(|it: i32| vec![Some(it.to_string())]).collect();
+            let expected: Vec<Row> =
+                (1..=records).map(|it: i32| vec![Some(it.to_string())]).collect();
             assert_eq!(rows, expected, "{whole} cut at {cut}");
         }
     }
@@ -301,7 +334,12 @@ patterns = ['^Accepted (?<method>\S+) for (?<user>\S+)', '^Failed (?<method>\S+)
         r#"{"MESSAGE":"session opened"}"#,
         array.join(", "),
     );
-    let got = check_all_ways(&source(toml), &["method", "user", "repeat", "message"], text.as_bytes(), &How::default());
+    let got = check_all_ways(
+        &source(toml),
+        &["method", "user", "repeat", "message"],
+        text.as_bytes(),
+        &How::default(),
+    );
     let row = |values: [&str; 4]| values.map(|it| (!it.is_empty()).then(|| it.to_owned())).to_vec();
     assert_eq!(
         got.rows,

@@ -44,7 +44,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn every_record_of_any_input_is_counted_once(bytes in pieces(), format in 0usize..2, chunk in 1usize..60, growing: bool) {

@@ -29,7 +29,8 @@ fn row(values: [&str; 6]) -> Row {
     values.map(|it| (!it.is_empty()).then(|| it.to_owned())).to_vec()
 }
 
-const ACCEPTED: &str = "Mar  1 10:00:00 web sshd[12]: Accepted publickey for ann from 192.0.2.1 port 22";
+const ACCEPTED: &str =
+    "Mar  1 10:00:00 web sshd[12]: Accepted publickey for ann from 192.0.2.1 port 22";
 const CRON: &str = "Mar  1 10:00:01 web CRON[13]: job";
 
 #[test]
@@ -39,9 +40,23 @@ fn captures_become_fields() {
     assert_eq!(
         got.rows,
         [
-            row(["ann", "publickey", "", "sshd", "12", "Accepted publickey for ann from 192.0.2.1 port 22"]),
+            row([
+                "ann",
+                "publickey",
+                "",
+                "sshd",
+                "12",
+                "Accepted publickey for ann from 192.0.2.1 port 22"
+            ]),
             row(["", "", "", "CRON", "13", "job"]),
-            row(["bob", "password", "2", "sshd", "14", "Failed password for bob from 192.0.2.2 port 3"]),
+            row([
+                "bob",
+                "password",
+                "2",
+                "sshd",
+                "14",
+                "Failed password for bob from 192.0.2.2 port 3"
+            ]),
         ]
     );
     assert!(got.rejects.is_empty());
@@ -65,7 +80,11 @@ fn line_ends_and_zeros_are_no_part_of_a_line() {
 
 #[test]
 fn invalid_utf8_is_replaced() {
-    let line = [&b"Mar  1 10:00:00 web sshd[1]: Accepted key for \xff\xfe from \xc3\xa9 port 22\n"[..], CRON.as_bytes()].concat();
+    let line = [
+        &b"Mar  1 10:00:00 web sshd[1]: Accepted key for \xff\xfe from \xc3\xa9 port 22\n"[..],
+        CRON.as_bytes(),
+    ]
+    .concat();
     let got = sshd(&line);
     assert_eq!(got.rows[0][0].as_deref(), Some("\u{fffd}\u{fffd}"));
     assert_eq!(got.rows.len(), 2);
@@ -83,10 +102,18 @@ fn a_long_line_is_passed_over() {
     how.limits.max_record_bytes = 300;
     for length in [200, 267, 268, 500, 10_000] {
         let long = format!("Mar  1 10:00:01 web CRON[13]: job{}", "x".repeat(length));
-        for text in [format!("{long}\n{CRON}\n{CRON}\n"), format!("{CRON}\n{long}\n{CRON}\n"), format!("{CRON}\n{CRON}\n{long}")] {
+        for text in [
+            format!("{long}\n{CRON}\n{CRON}\n"),
+            format!("{CRON}\n{long}\n{CRON}\n"),
+            format!("{CRON}\n{CRON}\n{long}"),
+        ] {
             let got = read(&source(SSHD), &["message"], text.as_bytes(), &how);
             assert_eq!(got.first().iter().filter(|it| **it == "job").count(), 2, "{length}");
-            assert_eq!(got.reasons(), vec!["longer than 300 bytes"; usize::from(long.len() > 300)], "{length}");
+            assert_eq!(
+                got.reasons(),
+                vec!["longer than 300 bytes"; usize::from(long.len() > 300)],
+                "{length}"
+            );
         }
     }
 }
@@ -107,12 +134,20 @@ fn an_unfinished_line_of_a_growing_file_is_held_back() {
     let got = read(&source, &["user"], &whole.as_bytes()[..whole.len() - 1], &How::growing());
     assert_eq!((got.first(), got.held_back), (vec!["NULL", "ann"], false));
     let got = read(&source, &["user"], format!("{ACCEPTED}\n{CRON}").as_bytes(), &How::growing());
-    assert_eq!((got.first(), got.held_back, got.end.offset), (vec!["ann"], true, ACCEPTED.len() as u64 + 1));
+    assert_eq!(
+        (got.first(), got.held_back, got.end.offset),
+        (vec!["ann"], true, ACCEPTED.len() as u64 + 1)
+    );
 }
 
 #[test]
 fn the_line_is_the_whole_text_without_its_end() {
-    let got = read(&source(SSHD), &["_line"], format!("{CRON}\r\n{ACCEPTED}").as_bytes(), &How::default());
+    let got = read(
+        &source(SSHD),
+        &["_line"],
+        format!("{CRON}\r\n{ACCEPTED}").as_bytes(),
+        &How::default(),
+    );
     assert_eq!(got.first(), [CRON, ACCEPTED]);
 }
 
