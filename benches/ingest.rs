@@ -12,7 +12,8 @@ use lastuse_model::redact::Redactor;
 use lastuse_store::Store;
 
 fn ingest(logs: &Path, data: &Path, threads: usize) -> u64 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let store = runtime.block_on(Store::open(data)).expect("a store");
     let catalog = catalog::load(&[]).expect("the built-in sources");
     let key = FingerprintKey::from_bytes(&[7; 32]);

@@ -47,12 +47,11 @@ pub fn logs(source: LogSource, events: u64) -> Logs {
 
 /// The files below a folder, by name.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        lastuse_ingest::discover(&[folder.to_owned()], Path::new("none"))
-            .inputs
-            .into_iter()
-            .map(|it| it.path)
-            .collect();
+    let mut found: Vec<PathBuf> = lastuse_ingest::discover(&[folder.to_owned()], Path::new("none"))
+        .inputs
+        .into_iter()
+        .map(|it| it.path)
+        .collect();
     found.sort();
     found
 }

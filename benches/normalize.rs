@@ -11,7 +11,8 @@ fn bench(criterion: &mut Criterion) {
         let logs = logs(source, 50_000);
         let normalizer = normalizer(&logs);
         let mut chunks = Vec::new();
-        let records = extract(&logs, normalizer.fields(), |arrays, rows| chunks.push((arrays, rows)));
+        let records =
+            extract(&logs, normalizer.fields(), |arrays, rows| chunks.push((arrays, rows)));
         group.throughput(Throughput::Elements(records));
         group.bench_function(source.name(), |it| {
             it.iter(|| {

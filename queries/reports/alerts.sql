@@ -19,9 +19,7 @@ SELECT
     min(revoked_time) AS revoked_time,
     max(expires_time) AS tail_expires_time,
     array_sort(array_agg(DISTINCT source_ip) FILTER (WHERE source_ip IS NOT NULL)) AS source_ips,
-    array_slice(array_sort(array_agg(DISTINCT concat(
-        source, '/', coalesce(native_uid, concat(file_uid, '#', record_number))
-    ))), 1, 20) AS evidence_uids
+    array_slice(array_sort(array_agg(DISTINCT event_uid)), 1, 20) AS evidence_uids
 FROM late_events
 GROUP BY secret_id, version, class, workload, principal, environment
 ORDER BY

@@ -1,6 +1,7 @@
 -- last_use: when each secret version was last used, and by how many consumers.
 -- Answers: which versions are quiet, and up to when do the logs say so?
--- Reads: consumer_facts, secret_versions, version_credentials, credential_ids, lineage, coverage, params
+-- Reads: consumer_facts, secret_versions, version_credentials, credential_ids, lineage, coverage,
+-- params (as_of_time)
 -- Cannot show: use where the logs are silent; `coverage` names the sources that could have shown
 -- it and the instant up to which each was read.
 WITH used AS (
@@ -49,39 +50,48 @@ watermarks AS (
         WHERE c.first_time <= p.as_of_time
         GROUP BY 1, 2
     )
+),
+listed AS (
+    SELECT
+        n.secret_id, n.version, n.version_number,
+        coalesce(u.credential_uid, n.credential_uid) AS credential_uid,
+        coalesce(i.id_kind, c.id_kind) AS id_kind,
+        coalesce(i.id_value, c.id_value) AS id_value,
+        u.first_seen_time, u.last_seen_time, u.last_used_time, u.derived_last_used_time,
+        n.tail_expires_time,
+        coalesce(u.consumer_count, 0) AS consumer_count,
+        coalesce(u.use_count, 0) AS use_count,
+        coalesce(u.rejected_count, 0) AS rejected_count,
+        n.state,
+        w.coverage
+    FROM named AS n
+    LEFT JOIN used AS u ON u.secret_id = n.secret_id AND u.version = n.version
+    LEFT JOIN version_credentials AS c
+        ON c.secret_id = n.secret_id AND c.version = n.version
+        AND c.credential_uid = coalesce(u.credential_uid, n.credential_uid)
+    LEFT JOIN credential_ids AS i ON i.credential_uid = c.credential_uid
+    CROSS JOIN watermarks AS w
+    UNION ALL
+    SELECT
+        NULL AS secret_id, NULL AS version, NULL AS version_number,
+        u.credential_uid,
+        i.id_kind,
+        i.id_value,
+        u.first_seen_time, u.last_seen_time, u.last_used_time, u.derived_last_used_time,
+        t.tail_expires_time,
+        u.consumer_count, u.use_count, u.rejected_count,
+        'unregistered' AS state,
+        w.coverage
+    FROM used AS u
+    LEFT JOIN credential_ids AS i ON i.credential_uid = u.credential_uid
+    LEFT JOIN tails AS t ON t.credential_uid = u.credential_uid
+    CROSS JOIN watermarks AS w
+    WHERE u.secret_id IS NULL
 )
 SELECT
-    n.secret_id, n.version,
-    coalesce(u.credential_uid, n.credential_uid) AS credential_uid,
-    c.id_kind,
-    c.id_value,
-    u.first_seen_time, u.last_seen_time, u.last_used_time, u.derived_last_used_time,
-    n.tail_expires_time,
-    coalesce(u.consumer_count, 0) AS consumer_count,
-    coalesce(u.use_count, 0) AS use_count,
-    coalesce(u.rejected_count, 0) AS rejected_count,
-    n.state,
-    w.coverage
-FROM named AS n
-LEFT JOIN used AS u ON u.secret_id = n.secret_id AND u.version = n.version
-LEFT JOIN version_credentials AS c
-    ON c.secret_id = n.secret_id AND c.version = n.version
-    AND c.credential_uid = coalesce(u.credential_uid, n.credential_uid)
-CROSS JOIN watermarks AS w
-UNION ALL
-SELECT
-    NULL AS secret_id, NULL AS version,
-    u.credential_uid,
-    i.id_kind,
-    i.id_value,
-    u.first_seen_time, u.last_seen_time, u.last_used_time, u.derived_last_used_time,
-    t.tail_expires_time,
-    u.consumer_count, u.use_count, u.rejected_count,
-    'unregistered' AS state,
-    w.coverage
-FROM used AS u
-LEFT JOIN credential_ids AS i ON i.credential_uid = u.credential_uid
-LEFT JOIN tails AS t ON t.credential_uid = u.credential_uid
-CROSS JOIN watermarks AS w
-WHERE u.secret_id IS NULL
-ORDER BY secret_id NULLS LAST, version, last_seen_time DESC NULLS LAST, credential_uid
+    secret_id, version, credential_uid, id_kind, id_value, first_seen_time, last_seen_time,
+    last_used_time, derived_last_used_time, tail_expires_time, consumer_count, use_count,
+    rejected_count, state, coverage
+FROM listed
+ORDER BY
+    secret_id NULLS LAST, version_number, version, last_seen_time DESC NULLS LAST, credential_uid

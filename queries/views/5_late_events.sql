@@ -44,7 +44,7 @@ SELECT
         nullif(concat_ws(' / ', e.principal, e.user_agent_product, a.network), '')
     ) AS workload,
     coalesce(e.environment, a.environment) AS environment,
-    e.source, e.source_scope, e.native_uid, e.file_uid, e.record_number, e.source_ip,
+    e.event_uid, e.source, e.source_scope, e.native_uid, e.file_uid, e.record_number, e.source_ip,
     e.event_time, e.observed_time, e.event_count
 FROM events AS e
 JOIN late AS l ON l.credential_uid = e.credential_uid AND e.event_time >= l.cutoff_time

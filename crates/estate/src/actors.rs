@@ -82,9 +82,7 @@ impl ConsumerActor {
             .versions
             .iter()
             .map(|it| {
-                it.revoked
-                    .filter(|_| secret.enforced)
-                    .map(|revoked| revoked + grace(secret.kind))
+                it.revoked.filter(|_| secret.enforced).map(|revoked| revoked + grace(secret.kind))
             })
             .collect();
         Self {
@@ -122,9 +120,7 @@ impl ConsumerActor {
             self.schedule(now, then)
         };
         // A call at an appointed time goes before the rhythm.
-        Ok(Some(
-            self.plan.extras.last().map_or(next, |it| it.time.min(next)),
-        ))
+        Ok(Some(self.plan.extras.last().map_or(next, |it| it.time.min(next))))
     }
 
     fn schedule(&mut self, now: Micros, then: Then) -> Micros {
@@ -141,12 +137,7 @@ impl ConsumerActor {
         self.run += 1;
         let interval = self.plan.interval;
         let usual = self.rng.between(interval * 3 / 4, interval * 5 / 4);
-        now + (if self.rng.chance(0.02) {
-            usual + interval / 2
-        } else {
-            usual
-        })
-        .max(1)
+        now + (if self.rng.chance(0.02) { usual + interval / 2 } else { usual }).max(1)
     }
 
     /// One request: with a session where it needs one, and for one where it has none.
@@ -154,11 +145,7 @@ impl ConsumerActor {
         let Some(plan) = self.plan.sessions else {
             return self.direct(world, now, mode, false);
         };
-        if let Some(expired) = self
-            .sessions
-            .iter()
-            .position(|it| it.expires <= now + SECOND)
-        {
+        if let Some(expired) = self.sessions.iter().position(|it| it.expires <= now + SECOND) {
             let session = self.sessions.remove(expired);
             // Now and then it notices only when the backend tells it. A refused session is no use of its parent.
             if matches!(self.voice, Voice::CloudTrail(_))
@@ -200,25 +187,16 @@ impl ConsumerActor {
         let refusal = if wrong {
             Some(Refusal::Wrong)
         } else {
-            self.refused_from[version]
-                .filter(|it| now >= *it)
-                .map(|_| Refusal::Revoked)
+            self.refused_from[version].filter(|it| now >= *it).map(|_| Refusal::Revoked)
         };
-        let call = Call {
-            time: now,
-            instance: self.run,
-            by: Presented::Version(version),
-            refusal,
-        };
+        let call = Call { time: now, instance: self.run, by: Presented::Version(version), refusal };
         let (heard, session) = if exchange {
             self.voice.exchange(world, &call)?
         } else {
             (self.voice.call(world, &call)?, None)
         };
         let row = self.rows[version];
-        world
-            .truth
-            .direct(row, heard.time, heard.outcome, 1, session.is_some());
+        world.truth.direct(row, heard.time, heard.outcome, 1, session.is_some());
         if let Some((time, count)) = heard.repeated {
             world.truth.direct(row, time, heard.outcome, count, false);
         }
@@ -233,13 +211,7 @@ impl ConsumerActor {
                 Then::CallDone
             });
         };
-        world.truth.exchange(
-            row,
-            None,
-            session.id.clone(),
-            session.issued,
-            session.expires,
-        );
+        world.truth.exchange(row, None, session.id.clone(), session.issued, session.expires);
         self.sessions.push(session);
         Ok(Then::Again(self.rng.between(SECOND, 3 * SECOND)))
     }
@@ -251,17 +223,11 @@ impl ConsumerActor {
         now: Micros,
         parent: &Session,
     ) -> Result<Then, EstateError> {
-        let call = Call {
-            time: now,
-            instance: self.run,
-            by: Presented::Session(parent),
-            refusal: None,
-        };
+        let call =
+            Call { time: now, instance: self.run, by: Presented::Session(parent), refusal: None };
         let (heard, session) = self.voice.exchange(world, &call)?;
         let row = self.rows[parent.version];
-        world
-            .truth
-            .derived(row, heard.time, heard.outcome, parent.root_issued);
+        world.truth.derived(row, heard.time, heard.outcome, parent.root_issued);
         let Some(session) = session else {
             return Ok(Then::RunDone);
         };
@@ -283,12 +249,7 @@ impl ConsumerActor {
         session: &Session,
         refusal: Option<Refusal>,
     ) -> Result<(), EstateError> {
-        let call = Call {
-            time: now,
-            instance: self.run,
-            by: Presented::Session(session),
-            refusal,
-        };
+        let call = Call { time: now, instance: self.run, by: Presented::Session(session), refusal };
         let heard = self.voice.call(world, &call)?;
         world.truth.derived(
             self.rows[session.version],
@@ -325,10 +286,7 @@ impl Background {
         match self.log {
             BackgroundLog::CloudTrail => {
                 let which = rng.below(4) as usize;
-                let place = (
-                    crate::names::ACCOUNTS[which / 2],
-                    crate::names::REGIONS[which % 2],
-                );
+                let place = (crate::names::ACCOUNTS[which / 2], crate::names::REGIONS[which % 2]);
                 cloudtrail_admin::stranger(world, sink + which, rng, now, place)?;
             }
             BackgroundLog::Vault => vault::stranger(world, sink, rng, now)?,
@@ -336,11 +294,7 @@ impl Background {
             BackgroundLog::Sshd => sshd::stranger(world, sink, rng, now)?,
             BackgroundLog::Http => http::stranger(world, sink, rng, now)?,
         }
-        Ok(now
-            + self
-                .rng
-                .between(self.interval / 2, self.interval * 3 / 2)
-                .max(1))
+        Ok(now + self.rng.between(self.interval / 2, self.interval * 3 / 2).max(1))
     }
 }
 
@@ -387,34 +341,12 @@ pub(crate) struct Chore {
 
 /// What a steward does.
 pub(crate) enum What {
-    Key {
-        account: &'static str,
-        user: String,
-        key: String,
-        change: KeyChange,
-    },
-    SecretsManager {
-        account: &'static str,
-        region: &'static str,
-        name: String,
-    },
-    GitHub {
-        actor: String,
-        action: &'static str,
-    },
-    KeyValue {
-        id: String,
-        version: usize,
-    },
-    SecretId {
-        role: String,
-        secret: String,
-        destroyed: bool,
-    },
-    Token {
-        token: String,
-        revoked: bool,
-    },
+    Key { account: &'static str, user: String, key: String, change: KeyChange },
+    SecretsManager { account: &'static str, region: &'static str, name: String },
+    GitHub { actor: String, action: &'static str },
+    KeyValue { id: String, version: usize },
+    SecretId { role: String, secret: String, destroyed: bool },
+    Token { token: String, revoked: bool },
 }
 
 impl Steward {
@@ -425,49 +357,22 @@ impl Steward {
         let Chore { time, sink, what } = chore;
         let rng = &mut self.rng;
         match &what {
-            What::Key {
-                account,
-                user,
-                key,
-                change,
-            } => {
+            What::Key { account, user, key, change } => {
                 cloudtrail_admin::key_change(world, sink, rng, time, (account, user, key), *change)?
             }
-            What::SecretsManager {
-                account,
-                region,
-                name,
-            } => {
+            What::SecretsManager { account, region, name } => {
                 cloudtrail_admin::secret_rotated(world, sink, rng, time, (account, region, name))?;
             }
             What::GitHub { actor, action } => {
                 github::lifecycle(world, sink, rng, time, actor, action)?
             }
-            What::KeyValue { id, version } => vault::change(
-                world,
-                sink,
-                rng,
-                time,
-                &vault::Change::KeyValue(id, *version),
-            )?,
-            What::SecretId {
-                role,
-                secret,
-                destroyed: false,
-            } => {
-                vault::change(
-                    world,
-                    sink,
-                    rng,
-                    time,
-                    &vault::Change::SecretId(role, secret),
-                )?;
+            What::KeyValue { id, version } => {
+                vault::change(world, sink, rng, time, &vault::Change::KeyValue(id, *version))?
             }
-            What::SecretId {
-                role,
-                secret,
-                destroyed: true,
-            } => {
+            What::SecretId { role, secret, destroyed: false } => {
+                vault::change(world, sink, rng, time, &vault::Change::SecretId(role, secret))?;
+            }
+            What::SecretId { role, secret, destroyed: true } => {
                 vault::change(
                     world,
                     sink,
@@ -476,14 +381,12 @@ impl Steward {
                     &vault::Change::SecretIdDestroyed(role, secret),
                 )?;
             }
-            What::Token {
-                token,
-                revoked: false,
-            } => vault::change(world, sink, rng, time, &vault::Change::Token(token))?,
-            What::Token {
-                token,
-                revoked: true,
-            } => vault::change(world, sink, rng, time, &vault::Change::TokenRevoked(token))?,
+            What::Token { token, revoked: false } => {
+                vault::change(world, sink, rng, time, &vault::Change::Token(token))?
+            }
+            What::Token { token, revoked: true } => {
+                vault::change(world, sink, rng, time, &vault::Change::TokenRevoked(token))?
+            }
         }
         Ok(self.chores.last().map(|it| it.time))
     }
@@ -520,27 +423,13 @@ pub(crate) fn chores(
                 add(
                     version.active,
                     sinks.vault,
-                    What::KeyValue {
-                        id: secret.id.clone(),
-                        version: number + 1,
-                    },
+                    What::KeyValue { id: secret.id.clone(), version: number + 1 },
                 );
             }
             Kind::GitHubToken => {
-                let token = |action| What::GitHub {
-                    actor: secret.principal.clone(),
-                    action,
-                };
-                add(
-                    version.active,
-                    sinks.github,
-                    token("personal_access_token.access_granted"),
-                );
-                add(
-                    revoked,
-                    sinks.github,
-                    token("personal_access_token.access_revoked"),
-                );
+                let token = |action| What::GitHub { actor: secret.principal.clone(), action };
+                add(version.active, sinks.github, token("personal_access_token.access_granted"));
+                add(revoked, sinks.github, token("personal_access_token.access_revoked"));
             }
             Kind::AppRole => {
                 let id = |destroyed| What::SecretId {
@@ -555,18 +444,12 @@ pub(crate) fn chores(
                 add(
                     version.active,
                     sinks.vault,
-                    What::Token {
-                        token: version.logged.clone(),
-                        revoked: false,
-                    },
+                    What::Token { token: version.logged.clone(), revoked: false },
                 );
                 add(
                     revoked,
                     sinks.vault,
-                    What::Token {
-                        token: version.logged.clone(),
-                        revoked: true,
-                    },
+                    What::Token { token: version.logged.clone(), revoked: true },
                 );
             }
             Kind::SshKey | Kind::VaultRawToken | Kind::ServiceJwt => {}

@@ -10,9 +10,8 @@ pub(crate) const MINUTE: Micros = 60 * SECOND;
 pub(crate) const HOUR: Micros = 60 * MINUTE;
 pub(crate) const DAY: Micros = 24 * HOUR;
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A point of the calendar, UTC.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +35,7 @@ impl Civil {
             (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         Self {
             year: year_of_era + era * 400 + i64::from(month <= 2),
             month,
@@ -73,13 +68,9 @@ pub(crate) fn push_digits(out: &mut Vec<u8>, value: i64, width: usize) {
 pub(crate) fn push_iso(out: &mut Vec<u8>, time: Micros) {
     let it = Civil::of(time);
     push_digits(out, it.year, 4);
-    for (mark, value) in [
-        (b'-', it.month),
-        (b'-', it.day),
-        (b'T', it.hour),
-        (b':', it.minute),
-        (b':', it.second),
-    ] {
+    for (mark, value) in
+        [(b'-', it.month), (b'-', it.day), (b'T', it.hour), (b':', it.minute), (b':', it.second)]
+    {
         out.push(mark);
         out.push(b'0' + (value / 10) as u8);
         out.push(b'0' + (value % 10) as u8);
@@ -175,16 +166,10 @@ mod tests {
     #[test]
     fn each_log_has_its_own_way_to_write_a_time() {
         let time = 1_772_323_200 * SECOND + 36_000 * SECOND + 42;
-        assert_eq!(
-            text(|out| push_iso_micros(out, time)),
-            "2026-03-01T10:00:00.000042"
-        );
+        assert_eq!(text(|out| push_iso_micros(out, time)), "2026-03-01T10:00:00.000042");
         assert_eq!(text(|out| push_syslog(out, time)), "Mar  1 10:00:00");
         assert_eq!(text(|out| push_date(out, time)), "20260301");
-        assert_eq!(
-            text(|out| push_expiry(out, time, ExpiryForm::Old)),
-            "Mar 1, 2026 10:00:00 AM"
-        );
+        assert_eq!(text(|out| push_expiry(out, time, ExpiryForm::Old)), "Mar 1, 2026 10:00:00 AM");
         assert_eq!(
             text(|out| push_expiry(out, time + 2 * HOUR, ExpiryForm::New)),
             "Mar 1, 2026, 12:00:00 PM"

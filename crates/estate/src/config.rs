@@ -21,13 +21,8 @@ pub enum LogSource {
 
 impl LogSource {
     /// Every source, in the order of their names.
-    pub const ALL: [LogSource; 5] = [
-        Self::CloudTrail,
-        Self::GitHub,
-        Self::Http,
-        Self::Sshd,
-        Self::Vault,
-    ];
+    pub const ALL: [LogSource; 5] =
+        [Self::CloudTrail, Self::GitHub, Self::Http, Self::Sshd, Self::Vault];
 
     /// The name of the source that reads this log.
     pub fn name(self) -> &'static str {
@@ -125,10 +120,7 @@ impl EstateConfig {
 
     /// The same with only the given logs.
     pub fn with_sources(self, sources: &[LogSource]) -> Self {
-        Self {
-            sources: sources.to_vec(),
-            ..self
-        }
+        Self { sources: sources.to_vec(), ..self }
     }
 
     /// The same from another seed.

@@ -59,10 +59,7 @@ impl Scenario {
 
     /// Told by many runs: not for a weekly or monthly rhythm.
     fn needs_runs(self) -> bool {
-        !matches!(
-            self,
-            Self::OldOnly | Self::Switched | Self::NewOnly | Self::Ancient
-        )
+        !matches!(self, Self::OldOnly | Self::Switched | Self::NewOnly | Self::Ancient)
     }
 }
 
@@ -75,18 +72,10 @@ const PLANNED: [Scenario; 7] = [
     Scenario::Dormant,
     Scenario::NewOnly,
 ];
-const CUT_OFF: [Scenario; 4] = [
-    Scenario::OldOnly,
-    Scenario::SessionTail,
-    Scenario::Switched,
-    Scenario::FailingNew,
-];
-const REVOKED: [Scenario; 4] = [
-    Scenario::RetiredUse,
-    Scenario::Switched,
-    Scenario::Straggler,
-    Scenario::SessionTail,
-];
+const CUT_OFF: [Scenario; 4] =
+    [Scenario::OldOnly, Scenario::SessionTail, Scenario::Switched, Scenario::FailingNew];
+const REVOKED: [Scenario; 4] =
+    [Scenario::RetiredUse, Scenario::Switched, Scenario::Straggler, Scenario::SessionTail];
 
 /// How often a consumer runs, and how many calls a run has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,23 +192,14 @@ impl Consumer {
 
     /// The schedule that the registry declares; none if the estate was too small for the rhythm.
     pub(crate) fn schedule(&self) -> Option<&'static str> {
-        if self.interval == self.rhythm.interval() {
-            self.rhythm.schedule()
-        } else {
-            None
-        }
+        if self.interval == self.rhythm.interval() { self.rhythm.schedule() } else { None }
     }
 
     /// What is played at `time`, and when the next phase begins.
     pub(crate) fn mode(&self, time: Micros) -> (Mode, Option<Micros>) {
-        let next = self
-            .phases
-            .iter()
-            .position(|(from, _)| *from > time)
-            .unwrap_or(self.phases.len());
-        let mode = next
-            .checked_sub(1)
-            .map_or(Mode::Quiet, |it| self.phases[it].1);
+        let next =
+            self.phases.iter().position(|(from, _)| *from > time).unwrap_or(self.phases.len());
+        let mode = next.checked_sub(1).map_or(Mode::Quiet, |it| self.phases[it].1);
         (mode, self.phases.get(next).map(|it| it.0))
     }
 
@@ -239,11 +219,7 @@ impl Consumer {
         let span = self.active_span(end) as f64;
         let runs = span / self.interval as f64;
         let calls = runs * f64::from(self.burst());
-        let tries = if self.scenario == Scenario::FailingNew {
-            runs * 0.6
-        } else {
-            0.0
-        };
+        let tries = if self.scenario == Scenario::FailingNew { runs * 0.6 } else { 0.0 };
         calls + self.exchange_count(span, runs) + if self.sessions.is_none() { tries } else { 0.0 }
     }
 
@@ -251,18 +227,9 @@ impl Consumer {
         let Some(sessions) = self.sessions else {
             return 0.0;
         };
-        let refused = if self.scenario == Scenario::FailingNew {
-            1.6
-        } else {
-            1.0
-        };
+        let refused = if self.scenario == Scenario::FailingNew { 1.6 } else { 1.0 };
         let first = runs.min(span / sessions.lifetime as f64) * refused;
-        first
-            + if sessions.two_hops {
-                runs.min(span / HOUR as f64)
-            } else {
-                0.0
-            }
+        first + if sessions.two_hops { runs.min(span / HOUR as f64) } else { 0.0 }
     }
 
     /// The state that the facts show, if they show one beyond doubt.
@@ -310,9 +277,7 @@ impl Consumer {
 
     /// The time within which the consumer shows itself; with sessions, within which it logs in.
     fn pace(&self) -> Micros {
-        self.interval
-            .max(self.sessions.map_or(0, |it| it.lifetime))
-            .max(HOUR)
+        self.interval.max(self.sessions.map_or(0, |it| it.lifetime)).max(HOUR)
     }
 }
 
@@ -359,18 +324,10 @@ impl<'a> Planner<'a> {
         for (environment, suffix) in ["", "-staging"].into_iter().enumerate() {
             for number in 0..pool {
                 let series = number / WORKLOADS.len();
-                let series = if series == 0 {
-                    String::new()
-                } else {
-                    format!("-{}", series + 1)
-                };
+                let series = if series == 0 { String::new() } else { format!("-{}", series + 1) };
                 let name = format!("{}{series}{suffix}", WORKLOADS[number % WORKLOADS.len()]);
                 let network = 0x0a10_0000 + (workloads.len() as u32) * 16;
-                workloads.push(Workload {
-                    name,
-                    environment,
-                    network,
-                });
+                workloads.push(Workload { name, environment, network });
             }
         }
         Self {
@@ -390,25 +347,14 @@ impl<'a> Planner<'a> {
     fn declared(&mut self, index: usize) {
         let secret = &self.secrets[index];
         // Metadata of the login names the workload, and there is one per role or service account.
-        let count = if secret.kind.only_logs_in() {
-            1
-        } else {
-            self.config.consumers_per_secret as usize
-        };
+        let count =
+            if secret.kind.only_logs_in() { 1 } else { self.config.consumers_per_secret as usize };
         for number in 0..count {
             let workload = if secret.kind == Kind::ServiceJwt {
                 let name = format!("{}/{}", secret.owner, WORKLOADS[index % WORKLOADS.len()]);
-                let name = if index < WORKLOADS.len() {
-                    name
-                } else {
-                    format!("{name}-{index}")
-                };
+                let name = if index < WORKLOADS.len() { name } else { format!("{name}-{index}") };
                 let network = 0x0a10_0000 + (self.workloads.len() as u32) * 16;
-                self.workloads.push(Workload {
-                    name,
-                    environment: secret.environment,
-                    network,
-                });
+                self.workloads.push(Workload { name, environment: secret.environment, network });
                 self.workloads.len() - 1
             } else {
                 let place =
@@ -416,13 +362,7 @@ impl<'a> Planner<'a> {
                 secret.environment * self.pool + place
             };
             let scenario = self.deal(secret);
-            self.add(
-                index,
-                number,
-                Some(workload),
-                scenario,
-                secret.kind.source(),
-            );
+            self.add(index, number, Some(workload), scenario, secret.kind.source());
         }
     }
 
@@ -458,11 +398,7 @@ impl<'a> Planner<'a> {
         let scenario = list[self.dealt[place] % list.len()];
         self.dealt[place] += 1;
         let sessions = secret.kind == Kind::AwsKey || secret.kind.only_logs_in();
-        if scenario == Scenario::SessionTail && !sessions {
-            Scenario::Straggler
-        } else {
-            scenario
-        }
+        if scenario == Scenario::SessionTail && !sessions { Scenario::Straggler } else { scenario }
     }
 
     fn add(
@@ -484,9 +420,8 @@ impl<'a> Planner<'a> {
         let (name, addresses, agent) = match workload {
             Some(workload) => {
                 let workload = &self.workloads[workload];
-                let addresses = (1..=rhythm.instances())
-                    .map(|it| ip_text(workload.network + it))
-                    .collect();
+                let addresses =
+                    (1..=rhythm.instances()).map(|it| ip_text(workload.network + it)).collect();
                 (workload.name.clone(), addresses, agent(source, &mut rng))
             }
             None => self.shadow_identity(secret, source),
@@ -519,13 +454,10 @@ impl<'a> Planner<'a> {
             return Busy;
         }
         if scenario.needs_runs() || self.config.days < 45 {
-            return *rng.pick(&[
-                Daily, SixHourly, Daily, Hourly, SixHourly, Daily, SixHourly, Daily,
-            ]);
+            return *rng
+                .pick(&[Daily, SixHourly, Daily, Hourly, SixHourly, Daily, SixHourly, Daily]);
         }
-        *rng.pick(&[
-            Daily, SixHourly, Weekly, Daily, Hourly, Monthly, SixHourly, Weekly,
-        ])
+        *rng.pick(&[Daily, SixHourly, Weekly, Daily, Hourly, Monthly, SixHourly, Weekly])
     }
 
     /// Name, address and user agent of a shadow: each comes from a network of its own, outside of the asset list.
@@ -547,16 +479,8 @@ impl<'a> Planner<'a> {
         let second = number as usize % 2;
         let (principal, agent, product) = match source {
             LogSource::CloudTrail => {
-                let arn = format!(
-                    "arn:aws:iam::{}:user/{}",
-                    secret.account(),
-                    secret.principal
-                );
-                (
-                    Some(arn),
-                    AWS_AGENTS[second],
-                    Some(["aws-cli", "Boto3"][second]),
-                )
+                let arn = format!("arn:aws:iam::{}:user/{}", secret.account(), secret.principal);
+                (Some(arn), AWS_AGENTS[second], Some(["aws-cli", "Boto3"][second]))
             }
             LogSource::GitHub => (Some(secret.principal.clone()), "git/2.43.0", Some("git")),
             LogSource::Http => (
@@ -577,13 +501,10 @@ fn agent(source: LogSource, rng: &mut Rng) -> String {
     match source {
         LogSource::CloudTrail => (*rng.pick(&AWS_AGENTS)).to_owned(),
         LogSource::Http => (*rng.pick(&HTTP_AGENTS)).to_owned(),
-        LogSource::GitHub => (*rng.pick(&[
-            "git/2.43.0",
-            "git/2.39.2",
-            "octokit.js/3.1.2",
-            "Go-http-client/2.0",
-        ]))
-        .to_owned(),
+        LogSource::GitHub => {
+            (*rng.pick(&["git/2.43.0", "git/2.39.2", "octokit.js/3.1.2", "Go-http-client/2.0"]))
+                .to_owned()
+        }
         LogSource::Sshd | LogSource::Vault => String::new(),
     }
 }
@@ -591,11 +512,8 @@ fn agent(source: LogSource, rng: &mut Rng) -> String {
 fn sessions(secret: &Secret, index: usize, number: usize, scenario: Scenario) -> Option<Sessions> {
     let wanted = secret.kind.only_logs_in()
         || (secret.kind == Kind::AwsKey && (number % 3 != 2 || scenario == Scenario::SessionTail));
-    let hours = if scenario == Scenario::SessionTail {
-        12
-    } else {
-        [1, 4, 12][(index + number) % 3]
-    };
+    let hours =
+        if scenario == Scenario::SessionTail { 12 } else { [1, 4, 12][(index + number) % 3] };
     let two_hops = secret.kind == Kind::AwsKey && (index + number) % 4 == 1;
     wanted.then(|| Sessions {
         lifetime: hours * HOUR,
@@ -636,10 +554,7 @@ fn phases(
             phases.push((published + share(200), Mode::Use(old)));
             phases
         }
-        Scenario::NewOnly => vec![
-            (start, Mode::Quiet),
-            (published + share(30), Mode::Use(new)),
-        ],
+        Scenario::NewOnly => vec![(start, Mode::Quiet), (published + share(30), Mode::Use(new))],
     }
 }
 
@@ -650,40 +565,22 @@ fn extras(secret: &Secret, scenario: Scenario, declared: bool) -> Vec<Extra> {
         return Vec::new();
     };
     let at_cutoff = [
-        Extra {
-            time: cutoff,
-            drop_session: true,
-        },
-        Extra {
-            time: cutoff - SECOND,
-            drop_session: false,
-        },
+        Extra { time: cutoff, drop_session: true },
+        Extra { time: cutoff - SECOND, drop_session: false },
     ];
     match scenario {
         Scenario::RetiredUse => {
             let mut extras = vec![
-                Extra {
-                    time: revoked + 30 * SECOND,
-                    drop_session: true,
-                },
-                Extra {
-                    time: revoked - SECOND,
-                    drop_session: false,
-                },
+                Extra { time: revoked + 30 * SECOND, drop_session: true },
+                Extra { time: revoked - SECOND, drop_session: false },
             ];
             extras.extend(at_cutoff);
             extras
         }
         Scenario::OldOnly | Scenario::Straggler => at_cutoff.to_vec(),
         Scenario::SessionTail => vec![
-            Extra {
-                time: cutoff + 120 * SECOND,
-                drop_session: false,
-            },
-            Extra {
-                time: cutoff - 3_600 * SECOND,
-                drop_session: true,
-            },
+            Extra { time: cutoff + 120 * SECOND, drop_session: false },
+            Extra { time: cutoff - 3_600 * SECOND, drop_session: true },
         ],
         _ => Vec::new(),
     }
@@ -697,11 +594,7 @@ pub(crate) fn spread(
 ) -> Vec<(LogSource, u64)> {
     let wanted = config.events as f64 * 0.9;
     let slow = |consumers: &[Consumer]| -> f64 {
-        consumers
-            .iter()
-            .filter(|it| it.rhythm != Rhythm::Busy)
-            .map(|it| it.expected(end))
-            .sum()
+        consumers.iter().filter(|it| it.rhythm != Rhythm::Busy).map(|it| it.expected(end)).sum()
     };
     // Too small a number asks for slower hours.
     for _ in 0..6 {
@@ -728,21 +621,14 @@ pub(crate) fn spread(
                 it.expected(end)
             })
             .sum();
-        if count > rest {
-            low = pace
-        } else {
-            high = pace
-        }
+        if count > rest { low = pace } else { high = pace }
     }
     let mut sources = config.sources.clone();
     sources.sort_unstable();
     sources.dedup();
     let share = |source: LogSource| -> u64 {
-        let count: f64 = consumers
-            .iter()
-            .filter(|it| it.source == source)
-            .map(|it| it.expected(end))
-            .sum();
+        let count: f64 =
+            consumers.iter().filter(|it| it.source == source).map(|it| it.expected(end)).sum();
         (count / 9.0) as u64
     };
     sources.into_iter().map(|it| (it, share(it))).collect()

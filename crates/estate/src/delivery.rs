@@ -11,10 +11,8 @@ use crate::config::EstateError;
 /// the order of their names are copied whole. Called again with a larger share, the files have grown. Times of files are kept.
 pub fn deliver_part(from: &Path, into: &Path, share: f64) -> Result<(), EstateError> {
     let files = files(from)?;
-    let compressed: Vec<&PathBuf> = files
-        .iter()
-        .filter(|it| it.extension().is_some_and(|it| it == "gz"))
-        .collect();
+    let compressed: Vec<&PathBuf> =
+        files.iter().filter(|it| it.extension().is_some_and(|it| it == "gz")).collect();
     let whole = (compressed.len() as f64 * share).round() as usize;
     for path in &files {
         let place = compressed.iter().position(|it| *it == path);
@@ -30,10 +28,7 @@ pub fn files(root: &Path) -> Result<Vec<PathBuf>, EstateError> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |source| EstateError::Read {
-            path: folder.clone(),
-            source,
-        };
+        let failed = |source| EstateError::Read { path: folder.clone(), source };
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.file_type().map_err(failed)?.is_dir() {
@@ -48,19 +43,11 @@ pub fn files(root: &Path) -> Result<Vec<PathBuf>, EstateError> {
 }
 
 fn copy(from: &Path, into: &Path, path: &Path, share: f64) -> Result<(), EstateError> {
-    let read = |source| EstateError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |source| EstateError::Read { path: path.to_owned(), source };
     let bytes = fs::read(path).map_err(read)?;
-    let modified = fs::metadata(path)
-        .and_then(|it| it.modified())
-        .map_err(read)?;
+    let modified = fs::metadata(path).and_then(|it| it.modified()).map_err(read)?;
     let target = into.join(path.strip_prefix(from).unwrap_or(path));
-    let write = |source| EstateError::Write {
-        path: target.clone(),
-        source,
-    };
+    let write = |source| EstateError::Write { path: target.clone(), source };
     fs::create_dir_all(target.parent().unwrap_or(into)).map_err(write)?;
     let length = (bytes.len() as f64 * share.clamp(0.0, 1.0)).round() as usize;
     fs::write(&target, &bytes[..length.min(bytes.len())]).map_err(write)?;

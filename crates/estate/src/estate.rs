@@ -34,16 +34,8 @@ impl Sinks {
     fn open(root: &Path, config: &EstateConfig, rng: &Rng) -> (Self, Vec<Sink>) {
         let mut sinks: Vec<Sink> = Vec::new();
         let mut places = Self::default();
-        let lines = |folder: String, stem, ending, ids| Layout::Lines {
-            folder,
-            stem,
-            ending,
-            ids,
-        };
-        for source in LogSource::ALL
-            .into_iter()
-            .filter(|it| config.sources.contains(it))
-        {
+        let lines = |folder: String, stem, ending, ids| Layout::Lines { folder, stem, ending, ids };
+        for source in LogSource::ALL.into_iter().filter(|it| config.sources.contains(it)) {
             let (place, layouts) = match source {
                 LogSource::CloudTrail => {
                     let each = ACCOUNTS.into_iter().flat_map(|account| {
@@ -58,10 +50,7 @@ impl Sinks {
                 LogSource::Vault => {
                     let cluster =
                         |name: &str| lines(format!("vault/{name}"), "audit", ".log", true);
-                    (
-                        &mut places.vault,
-                        vec![cluster("cluster-1"), cluster("cluster-2")],
-                    )
+                    (&mut places.vault, vec![cluster("cluster-1"), cluster("cluster-2")])
                 }
                 LogSource::GitHub => (&mut places.github, vec![Layout::GitHub]),
                 LogSource::Sshd => {
@@ -71,10 +60,9 @@ impl Sinks {
                     };
                     (&mut places.sshd, (0..HOSTS.len()).map(host).collect())
                 }
-                LogSource::Http => (
-                    &mut places.http,
-                    vec![lines("gateway".to_owned(), "access", ".json", true)],
-                ),
+                LogSource::Http => {
+                    (&mut places.http, vec![lines("gateway".to_owned(), "access", ".json", true)])
+                }
             };
             *place = Some(sinks.len());
             for layout in layouts {
@@ -90,26 +78,21 @@ impl Sinks {
         Some(match consumer.source {
             LogSource::CloudTrail => {
                 let sink = self.cloudtrail? + secret.environment * 2 + secret.region;
-                Voice::CloudTrail(Box::new(cloudtrail::Caller::new(
-                    sink, secret, consumer, rng,
-                )))
+                Voice::CloudTrail(Box::new(cloudtrail::Caller::new(sink, secret, consumer, rng)))
             }
             LogSource::Vault => {
                 let sink = self.vault? + usize::from(secret.kind == Kind::VaultRawToken);
                 Voice::Vault(Box::new(vault::Caller::new(sink, secret, consumer, rng)))
             }
-            LogSource::GitHub => Voice::GitHub(Box::new(github::Caller::new(
-                self.github?,
-                secret,
-                consumer,
-                rng,
-            ))),
-            LogSource::Sshd => Voice::Sshd(Box::new(sshd::Caller::new(
-                self.sshd?, secret, consumer, rng,
-            ))),
-            LogSource::Http => Voice::Http(Box::new(http::Caller::new(
-                self.http?, secret, consumer, rng,
-            ))),
+            LogSource::GitHub => {
+                Voice::GitHub(Box::new(github::Caller::new(self.github?, secret, consumer, rng)))
+            }
+            LogSource::Sshd => {
+                Voice::Sshd(Box::new(sshd::Caller::new(self.sshd?, secret, consumer, rng)))
+            }
+            LogSource::Http => {
+                Voice::Http(Box::new(http::Caller::new(self.http?, secret, consumer, rng)))
+            }
         })
     }
 
@@ -164,25 +147,15 @@ pub(crate) fn play(
         consumer.state(&plan.secrets[consumer.secret], &rows, plan.end)
     });
     let states = states.collect();
-    let counts: Vec<_> = world
-        .sinks
-        .iter()
-        .map(|it| (it.source, it.counts))
-        .collect();
+    let counts: Vec<_> = world.sinks.iter().map(|it| (it.source, it.counts)).collect();
     Ok(world.truth.finish((plan.start, plan.end), &counts, states))
 }
 
 fn rows(truth: &mut Recorder, secret: &Secret, consumer: &Consumer, plan: &Plan) -> Vec<usize> {
-    let environment = consumer
-        .workload
-        .map(|it| ENVIRONMENTS[plan.workloads[it].environment].to_owned());
+    let environment =
+        consumer.workload.map(|it| ENVIRONMENTS[plan.workloads[it].environment].to_owned());
     let row = |version: &crate::plan::Version| {
-        let mut row = Row::new(
-            &secret.id,
-            &version.name,
-            &consumer.name,
-            consumer.source.name(),
-        );
+        let mut row = Row::new(&secret.id, &version.name, &consumer.name, consumer.source.name());
         row.environment.clone_from(&environment);
         row.declared = consumer.workload.is_some();
         (row.cutoff, row.revoked) = (version.cutoff, version.revoked);
@@ -205,36 +178,21 @@ fn others(plan: &Plan, places: &Sinks, rng: &Rng, actors: &mut Vec<Actor>) {
             sink,
         }));
     }
-    let mut all: Vec<Chore> = plan
-        .secrets
-        .iter()
-        .flat_map(|it| chores(it, places, (plan.start, plan.end)))
-        .collect();
+    let mut all: Vec<Chore> =
+        plan.secrets.iter().flat_map(|it| chores(it, places, (plan.start, plan.end))).collect();
     if let Some(sink) = places.cloudtrail {
         for which in 0..4 {
             let (account, region) = (ACCOUNTS[which / 2], REGIONS[which % 2]);
-            let times = (1..)
-                .map(|it| plan.start + it * 480 * HOUR)
-                .take_while(|it| *it < plan.end - HOUR);
-            let what = || What::SecretsManager {
-                account,
-                region,
-                name: "checkout".to_owned(),
-            };
-            all.extend(times.map(|time| Chore {
-                time,
-                sink: sink + which,
-                what: what(),
-            }));
+            let times =
+                (1..).map(|it| plan.start + it * 480 * HOUR).take_while(|it| *it < plan.end - HOUR);
+            let what = || What::SecretsManager { account, region, name: "checkout".to_owned() };
+            all.extend(times.map(|time| Chore { time, sink: sink + which, what: what() }));
         }
     }
     // Latest first; equal times keep their order.
     all.reverse();
     all.sort_by_key(|it| Reverse(it.time));
-    actors.push(Actor::Steward(Steward {
-        rng: rng.fork("steward", 0),
-        chores: all,
-    }));
+    actors.push(Actor::Steward(Steward { rng: rng.fork("steward", 0), chores: all }));
     let Some(sink) = places.vault else { return };
     for (index, consumer) in plan.consumers.iter().enumerate() {
         let secret = &plan.secrets[consumer.secret];
@@ -260,11 +218,7 @@ fn run(world: &mut World, mut actors: Vec<Actor>) -> Result<(), EstateError> {
         .collect();
     while let Some(mut top) = queue.peek_mut() {
         let Reverse((now, index)) = *top;
-        let next = if now < world.end {
-            actors[index].act(world, now)?
-        } else {
-            None
-        };
+        let next = if now < world.end { actors[index].act(world, now)? } else { None };
         match next {
             Some(next) => *top = Reverse((next, index)),
             None => {

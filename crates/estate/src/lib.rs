@@ -49,9 +49,7 @@ pub fn generate(config: &EstateConfig, root: &Path) -> Result<Truth, EstateError
 /// Reads the truth of the estate in `root`.
 pub fn read_truth(root: &Path) -> Result<Truth, EstateError> {
     let path = root.join("truth.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| EstateError::Read {
-        path: path.clone(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| EstateError::Read { path: path.clone(), source })?;
     serde_json::from_str(&text).map_err(|source| EstateError::Truth { path, source })
 }

@@ -73,9 +73,8 @@ pub(crate) const TOPICS: [&str; 24] = [
 ];
 
 /// Outside APIs that keys are for.
-pub(crate) const PROVIDERS: [&str; 8] = [
-    "stripe", "shipper", "weather", "sms", "taxes", "maps", "scoring", "fx-rates",
-];
+pub(crate) const PROVIDERS: [&str; 8] =
+    ["stripe", "shipper", "weather", "sms", "taxes", "maps", "scoring", "fx-rates"];
 
 /// The accounts of the estate: production and staging.
 pub(crate) const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];

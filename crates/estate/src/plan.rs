@@ -59,13 +59,7 @@ pub(crate) enum Fate {
     Revoked,
 }
 
-const FATES: [Fate; 5] = [
-    Fate::CutOff,
-    Fate::Planned,
-    Fate::Revoked,
-    Fate::Planned,
-    Fate::Single,
-];
+const FATES: [Fate; 5] = [Fate::CutOff, Fate::Planned, Fate::Revoked, Fate::Planned, Fate::Single];
 
 /// One version of a secret.
 #[derive(Clone)]
@@ -120,11 +114,8 @@ impl Secret {
 
     /// Where the registry finds a raw secret, relative to itself; none for identifiers that are public.
     pub(crate) fn file(&self, version: &Version) -> Option<String> {
-        matches!(
-            self.kind,
-            Kind::HttpKey | Kind::GitHubToken | Kind::VaultRawToken
-        )
-        .then(|| format!("secrets/{}-v{}", self.id.replace('/', "_"), version.name))
+        matches!(self.kind, Kind::HttpKey | Kind::GitHubToken | Kind::VaultRawToken)
+            .then(|| format!("secrets/{}-v{}", self.id.replace('/', "_"), version.name))
     }
 
     pub(crate) fn identifier_kind(&self) -> &'static str {
@@ -156,23 +147,14 @@ impl Plan {
         let (workloads, mut consumers) =
             crate::consumers::plan(config, (start, end), &secrets, rng);
         let background = crate::consumers::spread(config, end, &mut consumers);
-        Self {
-            start,
-            end,
-            secrets,
-            workloads,
-            consumers,
-            background,
-        }
+        Self { start, end, secrets, workloads, consumers, background }
     }
 
     /// Raw secrets whose shape gives them away: those may turn up in places where none belongs.
     pub(crate) fn recognisable(&self) -> Vec<String> {
         let versions = self.secrets.iter().flat_map(|it| &it.versions);
         let shaped = |it: &&Version| {
-            ["ghp_", "sk_live_", "hvs."]
-                .iter()
-                .any(|shape| it.value.starts_with(shape))
+            ["ghp_", "sk_live_", "hvs."].iter().any(|shape| it.value.starts_with(shape))
         };
         versions.filter(shaped).map(|it| it.value.clone()).collect()
     }
@@ -183,10 +165,7 @@ fn secrets(config: &EstateConfig, window: (Micros, Micros), rng: &Rng) -> Vec<Se
     (0..config.secrets as usize)
         .map(|index| {
             let source = config.sources[index % config.sources.len()];
-            let place = LogSource::ALL
-                .iter()
-                .position(|it| *it == source)
-                .unwrap_or(0);
+            let place = LogSource::ALL.iter().position(|it| *it == source).unwrap_or(0);
             seen[place] += 1;
             let kind = match (source, (seen[place] - 1) % 4) {
                 (LogSource::CloudTrail, _) => Kind::AwsKey,
@@ -198,13 +177,7 @@ fn secrets(config: &EstateConfig, window: (Micros, Micros), rng: &Rng) -> Vec<Se
                 (LogSource::Vault, 2) => Kind::ServiceJwt,
                 (LogSource::Vault, _) => Kind::VaultRawToken,
             };
-            secret(
-                index,
-                seen[place] - 1,
-                kind,
-                window,
-                rng.fork("secret", index as u64),
-            )
+            secret(index, seen[place] - 1, kind, window, rng.fork("secret", index as u64))
         })
         .collect()
 }
@@ -216,30 +189,20 @@ fn secret(
     window: (Micros, Micros),
     mut rng: Rng,
 ) -> Secret {
-    let suffix = if index < TOPICS.len() {
-        String::new()
-    } else {
-        format!("-{index}")
-    };
+    let suffix = if index < TOPICS.len() { String::new() } else { format!("-{index}") };
     let owner = TOPICS[index % TOPICS.len()];
     let name = format!("{owner}{suffix}");
     let provider = PROVIDERS[among % PROVIDERS.len()];
     let (id, principal) = match kind {
         Kind::AwsKey => (format!("aws/{name}"), name.clone()),
-        Kind::HttpKey => (
-            format!("secret/{name}/{provider}"),
-            format!("{name}-client"),
-        ),
+        Kind::HttpKey => (format!("secret/{name}/{provider}"), format!("{name}-client")),
         Kind::GitHubToken => (format!("github/{name}-bot"), format!("{name}-bot")),
         Kind::SshKey => (format!("ssh/{name}-deploy"), format!("{name}-deploy")),
         Kind::VaultToken | Kind::VaultRawToken => {
             (format!("vault/{name}-token"), format!("token-{name}"))
         }
         Kind::AppRole => (format!("vault/{name}-approle"), "approle".to_owned()),
-        Kind::ServiceJwt => (
-            format!("vault/{name}-service-account"),
-            format!("kubernetes-{name}"),
-        ),
+        Kind::ServiceJwt => (format!("vault/{name}-service-account"), format!("kubernetes-{name}")),
     };
     let fate = FATES[index % FATES.len()];
     let has_ancient = matches!(kind, Kind::HttpKey) || (kind == Kind::AwsKey && among % 2 == 1);
@@ -316,10 +279,7 @@ fn credential(kind: Kind, among: usize, rng: &mut Rng) -> (String, String) {
         Kind::VaultRawToken => plain(format!("hvs.{}", rng.text(ALPHANUMERIC, 24))),
         Kind::VaultToken => hashed(format!("hvs.{}", rng.text(ALPHANUMERIC, 24))),
         Kind::AppRole => hashed(uuid(rng)),
-        Kind::ServiceJwt => hashed(format!(
-            "eyJhbGciOiJSUzI1NiJ9.{}",
-            rng.text(ALPHANUMERIC, 80)
-        )),
+        Kind::ServiceJwt => hashed(format!("eyJhbGciOiJSUzI1NiJ9.{}", rng.text(ALPHANUMERIC, 80))),
     }
 }
 

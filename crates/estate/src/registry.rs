@@ -40,12 +40,7 @@ pub fn canaries(root: &Path) -> Result<Vec<String>, EstateError> {
     let mut canaries = Vec::new();
     for entry in fs::read_dir(&folder).map_err(failed(&folder))? {
         let path = entry.map_err(failed(&folder))?.path();
-        canaries.push(
-            fs::read_to_string(&path)
-                .map_err(failed(&path))?
-                .trim_end()
-                .to_owned(),
-        );
+        canaries.push(fs::read_to_string(&path).map_err(failed(&path))?.trim_end().to_owned());
     }
     canaries.sort();
     Ok(canaries)
@@ -56,10 +51,7 @@ pub(crate) fn put(root: &Path, name: &str, text: &str) -> Result<(), EstateError
     let folder = path.parent().unwrap_or(root);
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&path, text))
-        .map_err(|source| EstateError::Write {
-            path: path.clone(),
-            source,
-        })
+        .map_err(|source| EstateError::Write { path: path.clone(), source })
 }
 
 fn yaml(plan: &Plan) -> String {
@@ -85,18 +77,14 @@ fn yaml(plan: &Plan) -> String {
 fn push_secret(out: &mut String, plan: &Plan, index: usize, secret: &Secret) {
     line(out, &format!("  - id: \"{}\"", secret.id));
     line(out, &format!("    owner: {}", secret.owner));
-    let declared: Vec<_> = plan
-        .consumers
-        .iter()
-        .filter(|it| it.secret == index && it.workload.is_some())
-        .collect();
+    let declared: Vec<_> =
+        plan.consumers.iter().filter(|it| it.secret == index && it.workload.is_some()).collect();
     if !declared.is_empty() {
         line(out, "    consumers:");
     }
     for consumer in declared {
-        let schedule = consumer
-            .schedule()
-            .map_or_else(String::new, |it| format!(", schedule: {it}"));
+        let schedule =
+            consumer.schedule().map_or_else(String::new, |it| format!(", schedule: {it}"));
         let environment = ENVIRONMENTS[secret.environment];
         line(
             out,
@@ -125,17 +113,8 @@ fn push_version(out: &mut String, secret: &Secret, version: &Version) {
     line(out, "        identifiers:");
     let kind = secret.identifier_kind();
     match secret.file(version) {
-        Some(file) => line(
-            out,
-            &format!("          - {{kind: {kind}, file: \"{file}\"}}"),
-        ),
-        None => line(
-            out,
-            &format!(
-                "          - {{kind: {kind}, value: \"{}\"}}",
-                version.logged
-            ),
-        ),
+        Some(file) => line(out, &format!("          - {{kind: {kind}, file: \"{file}\"}}")),
+        None => line(out, &format!("          - {{kind: {kind}, value: \"{}\"}}", version.logged)),
     }
 }
 

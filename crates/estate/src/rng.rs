@@ -8,9 +8,7 @@ pub(crate) struct Rng {
 
 impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            state: mix(seed ^ 0x6c61_7374_7573_6521),
-        }
+        Self { state: mix(seed ^ 0x6c61_7374_7573_6521) }
     }
 
     /// A generator of its own for one named part, so that adding a part does not change the others.
@@ -19,9 +17,7 @@ impl Rng {
         for byte in label.bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        Self {
-            state: mix(self.state ^ mix(hash) ^ mix(index.wrapping_add(0x9e37_79b9_7f4a_7c15))),
-        }
+        Self { state: mix(self.state ^ mix(hash) ^ mix(index.wrapping_add(0x9e37_79b9_7f4a_7c15))) }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
@@ -58,9 +54,7 @@ impl Rng {
 
     /// `length` characters of `alphabet`.
     pub(crate) fn text(&mut self, alphabet: &[u8], length: usize) -> String {
-        (0..length)
-            .map(|_| char::from(*self.pick(alphabet)))
-            .collect()
+        (0..length).map(|_| char::from(*self.pick(alphabet))).collect()
     }
 }
 

@@ -17,22 +17,11 @@ use crate::write::{push, push_uuid};
 #[derive(Clone, Debug)]
 pub(crate) enum Layout {
     /// `{"Records":[...]}`, gzip, in the folders of CloudTrail's bucket.
-    CloudTrail {
-        account: &'static str,
-        region: &'static str,
-    },
+    CloudTrail { account: &'static str, region: &'static str },
     /// The same records, one a line.
-    CloudTrailLines {
-        account: &'static str,
-        region: &'static str,
-    },
+    CloudTrailLines { account: &'static str, region: &'static str },
     /// One record a line below `logs/FOLDER`; `ids` says that a repeated record can be told by its id.
-    Lines {
-        folder: String,
-        stem: &'static str,
-        ending: &'static str,
-        ids: bool,
-    },
+    Lines { folder: String, stem: &'static str, ending: &'static str, ids: bool },
     /// One record a line, gzip, in the folders of GitHub's stream.
     GitHub,
 }
@@ -167,16 +156,11 @@ impl Sink {
 
     fn flush(&mut self) -> Result<(), EstateError> {
         let now = self.now;
-        let (due, waiting) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|(due, _)| *due <= now);
+        let (due, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(due, _)| *due <= now);
         self.waiting = waiting;
         let due: Vec<(Micros, Vec<u8>)> = due;
-        for bytes in due
-            .into_iter()
-            .map(|it| it.1)
-            .chain(std::mem::take(&mut self.ready))
-        {
+        for bytes in due.into_iter().map(|it| it.1).chain(std::mem::take(&mut self.ready)) {
             let start = self.buffer.len();
             self.buffer.extend_from_slice(&bytes);
             self.spans.push((start, self.buffer.len()));
@@ -210,10 +194,7 @@ impl Sink {
 
     fn write_file(&mut self) -> Result<(), EstateError> {
         let path = self.next_path();
-        let failed = |source| EstateError::Write {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| EstateError::Write { path: path.clone(), source };
         self.output.clear();
         let document = matches!(self.layout, Layout::CloudTrail { .. });
         push!(self.output, if document { "{\"Records\":[" } else { "" });
@@ -250,11 +231,9 @@ impl Sink {
         // A provider delivers some minutes after the last event.
         let delivered = Civil::of(self.now + 7 * MINUTE);
         let stamp = |name: &mut Vec<u8>| {
-            for (value, mark) in [
-                (delivered.year, '/'),
-                (delivered.month, '/'),
-                (delivered.day, '/'),
-            ] {
+            for (value, mark) in
+                [(delivered.year, '/'), (delivered.month, '/'), (delivered.day, '/')]
+            {
                 push_digits(name, value, 2);
                 name.push(mark as u8);
             }
@@ -262,14 +241,7 @@ impl Sink {
         match &self.layout {
             Layout::CloudTrail { account, region }
             | Layout::CloudTrailLines { account, region } => {
-                push!(
-                    name,
-                    "cloudtrail/AWSLogs/",
-                    account,
-                    "/CloudTrail/",
-                    region,
-                    "/"
-                );
+                push!(name, "cloudtrail/AWSLogs/", account, "/CloudTrail/", region, "/");
                 stamp(&mut name);
                 push!(name, account, "_CloudTrail_", region, "_");
                 push_date(&mut name, self.now + 7 * MINUTE);
@@ -278,12 +250,7 @@ impl Sink {
                 push_digits(&mut name, delivered.minute / 5 * 5, 2);
                 let gzip = matches!(self.layout, Layout::CloudTrail { .. });
                 let random = self.rng.text(crate::write::ALPHANUMERIC, 16);
-                push!(
-                    name,
-                    "Z_",
-                    random,
-                    if gzip { ".json.gz" } else { ".ndjson" }
-                );
+                push!(name, "Z_", random, if gzip { ".json.gz" } else { ".ndjson" });
             }
             Layout::GitHub => {
                 push!(name, "github/");
@@ -295,12 +262,7 @@ impl Sink {
                 push_uuid(&mut name, &mut self.rng);
                 push!(name, ".json.log.gz");
             }
-            Layout::Lines {
-                folder,
-                stem,
-                ending,
-                ..
-            } => {
+            Layout::Lines { folder, stem, ending, .. } => {
                 push!(name, folder, "/", stem, "-");
                 if self.shuffle {
                     push_digits(&mut name, (self.rng.next() >> 40) as i64, 8);
@@ -329,12 +291,7 @@ mod tests {
             records_per_file: 10,
             ..EstateConfig::demo()
         };
-        let layout = Layout::Lines {
-            folder: "x".into(),
-            stem: "a",
-            ending: ".log",
-            ids: true,
-        };
+        let layout = Layout::Lines { folder: "x".into(), stem: "a", ending: ".log", ids: true };
         let mut sink = Sink::new(folder.path(), "http_json", layout, &config, Rng::new(5));
         for number in 0..200_i64 {
             let out = sink.begin(number * HOUR).expect("begins");
@@ -346,10 +303,8 @@ mod tests {
         let mut records = 0;
         for entry in fs::read_dir(folder.path().join("logs/x")).expect("lists") {
             let text = fs::read_to_string(entry.expect("an entry").path()).expect("reads");
-            let mut lines: Vec<usize> = text
-                .lines()
-                .map(|it| it.parse().expect("a number"))
-                .collect();
+            let mut lines: Vec<usize> =
+                text.lines().map(|it| it.parse().expect("a number")).collect();
             records += lines.len() as u64;
             lines.iter().for_each(|it| seen[*it] += 1);
             let count = lines.len();

@@ -182,9 +182,7 @@ mod rfc3339 {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Timestamp, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -206,8 +204,7 @@ mod rfc3339_option {
         deserializer: D,
     ) -> Result<Option<Timestamp>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(D::Error::custom))
-            .transpose()
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
 }
 
@@ -371,10 +368,7 @@ impl Recorder {
             return;
         }
         row.derived.add(time, 1);
-        if row
-            .cutoff
-            .is_some_and(|cutoff| issued < cutoff && time >= cutoff)
-        {
+        if row.cutoff.is_some_and(|cutoff| issued < cutoff && time >= cutoff) {
             row.findings[3].add(time, 1);
         }
     }
@@ -416,10 +410,8 @@ impl Recorder {
             sources.entry((*name).to_owned()).or_default().add(counts);
         }
         let rows = &self.rows;
-        let exchanges = self
-            .exchanges
-            .into_iter()
-            .map(|(row, parent, child, issued, expires)| ExchangeTruth {
+        let exchanges =
+            self.exchanges.into_iter().map(|(row, parent, child, issued, expires)| ExchangeTruth {
                 secret_id: rows[row].secret_id.clone(),
                 version: rows[row].version.clone(),
                 depth: if parent.is_some() { 2 } else { 1 },
@@ -463,20 +455,17 @@ fn version_truth(row: &Row) -> Option<VersionTruth> {
 }
 
 fn finding_truths(row: &Row) -> impl Iterator<Item = FindingTruth> + '_ {
-    row.findings
-        .iter()
-        .zip(CLASSES)
-        .filter_map(|(tally, class)| {
-            Some(FindingTruth {
-                secret_id: row.secret_id.clone(),
-                version: row.version.clone(),
-                workload: row.workload.clone(),
-                class: class.to_owned(),
-                count: tally.count,
-                first_time: timestamp(tally.first?),
-                last_time: timestamp(tally.last?),
-            })
+    row.findings.iter().zip(CLASSES).filter_map(|(tally, class)| {
+        Some(FindingTruth {
+            secret_id: row.secret_id.clone(),
+            version: row.version.clone(),
+            workload: row.workload.clone(),
+            class: class.to_owned(),
+            count: tally.count,
+            first_time: timestamp(tally.first?),
+            last_time: timestamp(tally.last?),
         })
+    })
 }
 
 #[cfg(test)]

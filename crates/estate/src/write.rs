@@ -78,10 +78,7 @@ pub(crate) fn vault_hmac(salt: &[u8], text: &str) -> String {
         return String::new();
     };
     mac.update(text.as_bytes());
-    format!(
-        "hmac-sha256:{}",
-        HEXLOWER.encode(&mac.finalize().into_bytes())
-    )
+    format!("hmac-sha256:{}", HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
 /// What GitHub's audit log shows of a token: base64 of its SHA-256.

@@ -20,9 +20,7 @@ fn text(path: &Path) -> String {
     let bytes = std::fs::read(path).expect("reads");
     let mut text = String::new();
     if path.extension().is_some_and(|it| it == "gz") {
-        GzDecoder::new(bytes.as_slice())
-            .read_to_string(&mut text)
-            .expect("decodes");
+        GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).expect("decodes");
     } else {
         text = String::from_utf8(bytes).expect("UTF-8");
     }
@@ -31,18 +29,11 @@ fn text(path: &Path) -> String {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
-    let config = EstateConfig {
-        days: 20,
-        events: 3_000,
-        ..EstateConfig::demo()
-    };
+    let config = EstateConfig { days: 20, events: 3_000, ..EstateConfig::demo() };
     let (one, two) = (make(&config), make(&config));
     let names = |root: &Path| -> Vec<_> {
         let files = files(root).expect("lists");
-        files
-            .iter()
-            .map(|it| it.strip_prefix(root).expect("below").to_owned())
-            .collect()
+        files.iter().map(|it| it.strip_prefix(root).expect("below").to_owned()).collect()
     };
     assert_eq!(names(one.0.path()), names(two.0.path()));
     for name in names(one.0.path()) {
@@ -53,11 +44,7 @@ fn the_same_seed_gives_the_same_bytes() {
             "{}",
             name.display()
         );
-        let time = |path| {
-            std::fs::metadata(path)
-                .and_then(|it| it.modified())
-                .expect("a time")
-        };
+        let time = |path| std::fs::metadata(path).and_then(|it| it.modified()).expect("a time");
         if name.starts_with("logs") {
             assert_eq!(time(a), time(b));
         }
@@ -71,20 +58,9 @@ fn everything_happens_in_the_demo_whatever_the_seed() {
     for seed in 1..=10 {
         let (folder, truth) = make(&EstateConfig::demo().with_seed(seed));
         let states: BTreeSet<&str> = truth.states.iter().map(|it| it.state.as_str()).collect();
-        let wanted = [
-            "both",
-            "dormant",
-            "failing_new",
-            "new_only",
-            "old_only",
-            "reverted",
-            "switched",
-        ];
-        assert_eq!(
-            states.into_iter().collect::<Vec<_>>(),
-            wanted,
-            "seed {seed}"
-        );
+        let wanted =
+            ["both", "dormant", "failing_new", "new_only", "old_only", "reverted", "switched"];
+        assert_eq!(states.into_iter().collect::<Vec<_>>(), wanted, "seed {seed}");
         let classes: BTreeSet<&str> = truth.findings.iter().map(|it| it.class.as_str()).collect();
         let wanted = [
             "accepted_after_cutoff",
@@ -93,11 +69,7 @@ fn everything_happens_in_the_demo_whatever_the_seed() {
             "exchanged_after_cutoff",
             "rejected_after_cutoff",
         ];
-        assert_eq!(
-            classes.into_iter().collect::<Vec<_>>(),
-            wanted,
-            "seed {seed}"
-        );
+        assert_eq!(classes.into_iter().collect::<Vec<_>>(), wanted, "seed {seed}");
         let scenarios: BTreeSet<&str> =
             truth.states.iter().map(|it| it.scenario.as_str()).collect();
         assert!(
@@ -106,11 +78,7 @@ fn everything_happens_in_the_demo_whatever_the_seed() {
         );
         for source in LogSource::ALL {
             let counts = truth.sources[source.name()];
-            assert!(
-                counts.distinct_events > 300,
-                "{} of seed {seed}: {counts:?}",
-                source.name()
-            );
+            assert!(counts.distinct_events > 300, "{} of seed {seed}: {counts:?}", source.name());
             let shadow =
                 |it: &&lastuse_estate::VersionTruth| !it.declared && it.source == source.name();
             assert!(
@@ -121,10 +89,7 @@ fn everything_happens_in_the_demo_whatever_the_seed() {
         }
         assert!(truth.exchanges.iter().any(|it| it.depth == 2));
         assert!(
-            truth
-                .sources
-                .values()
-                .any(|it| it.late > 0 && it.stray_secrets > 0),
+            truth.sources.values().any(|it| it.late > 0 && it.stray_secrets > 0),
             "seed {seed}"
         );
         assert!(truth.sources["aws_cloudtrail"].redelivered > 0);
@@ -136,15 +101,8 @@ fn everything_happens_in_the_demo_whatever_the_seed() {
 fn the_number_of_events_is_about_what_was_asked_for() {
     let configs = [
         EstateConfig::demo(),
-        EstateConfig {
-            events: 60_000,
-            ..EstateConfig::demo()
-        },
-        EstateConfig {
-            events: 8_000,
-            days: 30,
-            ..EstateConfig::demo()
-        },
+        EstateConfig { events: 60_000, ..EstateConfig::demo() },
+        EstateConfig { events: 8_000, days: 30, ..EstateConfig::demo() },
         EstateConfig::bench(100_000),
         EstateConfig::bench(100_000).with_sources(&[LogSource::CloudTrail]),
     ];
@@ -152,37 +110,24 @@ fn the_number_of_events_is_about_what_was_asked_for() {
         let (_folder, truth) = make(&config);
         let events: u64 = truth.sources.values().map(|it| it.distinct_events).sum();
         let share = events as f64 / config.events as f64;
-        assert!(
-            (0.85..1.15).contains(&share),
-            "{events} instead of {}",
-            config.events
-        );
+        assert!((0.85..1.15).contains(&share), "{events} instead of {}", config.events);
     }
 }
 
 #[test]
 fn records_are_what_the_counts_say() {
     for shuffle in [false, true] {
-        let config = EstateConfig {
-            shuffle,
-            cloudtrail_plain_ndjson: shuffle,
-            ..EstateConfig::demo()
-        };
+        let config =
+            EstateConfig { shuffle, cloudtrail_plain_ndjson: shuffle, ..EstateConfig::demo() };
         let (folder, truth) = make(&config);
         let mut records = std::collections::BTreeMap::<&str, u64>::new();
         for path in files(&folder.path().join("logs")).expect("lists") {
-            let name = path
-                .strip_prefix(folder.path())
-                .expect("below")
-                .to_string_lossy()
-                .into_owned();
+            let name =
+                path.strip_prefix(folder.path()).expect("below").to_string_lossy().into_owned();
             let text = text(&path);
             let (source, count) = if name.starts_with("logs/cloudtrail") && !shuffle {
                 let document: Value = serde_json::from_str(&text).expect("JSON");
-                (
-                    "aws_cloudtrail",
-                    document["Records"].as_array().expect("records").len() as u64,
-                )
+                ("aws_cloudtrail", document["Records"].as_array().expect("records").len() as u64)
             } else {
                 let source = match name.split('/').nth(1) {
                     Some("cloudtrail") => "aws_cloudtrail",
@@ -221,21 +166,14 @@ fn raw_secrets_stand_in_logs_and_secret_files_only() {
         text(&folder.path().join("truth.json")),
         format!("{truth:?}"),
     ];
-    let logs: String = files(&folder.path().join("logs"))
-        .expect("lists")
-        .iter()
-        .map(|it| text(it))
-        .collect();
+    let logs: String =
+        files(&folder.path().join("logs")).expect("lists").iter().map(|it| text(it)).collect();
     let mut seen = 0;
     for canary in &canaries {
         assert!(told.iter().all(|it| !it.contains(canary)));
         seen += usize::from(logs.contains(canary));
     }
-    assert!(
-        seen * 2 > canaries.len(),
-        "{seen} of {} stand in the logs",
-        canaries.len()
-    );
+    assert!(seen * 2 > canaries.len(), "{seen} of {} stand in the logs", canaries.len());
 }
 
 #[test]
@@ -247,28 +185,17 @@ fn events_lie_between_the_start_and_the_end() {
         assert!(row.last_used_time.is_some() == (row.use_count > 0));
         assert!(row.derived_last_used_time.is_some() == (row.derived_use_count > 0));
     }
-    let keys: BTreeSet<_> = truth
-        .versions
-        .iter()
-        .map(|it| (&it.secret_id, &it.version, &it.workload))
-        .collect();
+    let keys: BTreeSet<_> =
+        truth.versions.iter().map(|it| (&it.secret_id, &it.version, &it.workload)).collect();
     assert_eq!(keys.len(), truth.versions.len(), "a row stands twice");
 }
 
 #[test]
 fn parts_grow_to_the_whole() {
-    let (folder, _) = make(&EstateConfig {
-        days: 10,
-        events: 2_000,
-        ..EstateConfig::demo()
-    });
+    let (folder, _) = make(&EstateConfig { days: 10, events: 2_000, ..EstateConfig::demo() });
     let (logs, into) = (folder.path().join("logs"), folder.path().join("part"));
     let size = || -> u64 {
-        files(&into)
-            .expect("lists")
-            .iter()
-            .map(|it| it.metadata().expect("exists").len())
-            .sum()
+        files(&into).expect("lists").iter().map(|it| it.metadata().expect("exists").len()).sum()
     };
     deliver_part(&logs, &into, 0.4).expect("copies");
     let part = size();
@@ -277,15 +204,8 @@ fn parts_grow_to_the_whole() {
     let (from, to) = (files(&logs).expect("lists"), files(&into).expect("lists"));
     assert_eq!(from.len(), to.len());
     for (from, to) in from.iter().zip(&to) {
-        assert_eq!(
-            std::fs::read(from).expect("reads"),
-            std::fs::read(to).expect("reads")
-        );
-        let time = |path: &Path| {
-            path.metadata()
-                .and_then(|it| it.modified())
-                .expect("a time")
-        };
+        assert_eq!(std::fs::read(from).expect("reads"), std::fs::read(to).expect("reads"));
+        let time = |path: &Path| path.metadata().and_then(|it| it.modified()).expect("a time");
         assert_eq!(time(from), time(to));
     }
 }
@@ -294,18 +214,9 @@ fn parts_grow_to_the_whole() {
 fn an_impossible_configuration_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for config in [
-        EstateConfig {
-            days: 0,
-            ..EstateConfig::demo()
-        },
-        EstateConfig {
-            sources: Vec::new(),
-            ..EstateConfig::demo()
-        },
-        EstateConfig {
-            duplicates: 2.0,
-            ..EstateConfig::demo()
-        },
+        EstateConfig { days: 0, ..EstateConfig::demo() },
+        EstateConfig { sources: Vec::new(), ..EstateConfig::demo() },
+        EstateConfig { duplicates: 2.0, ..EstateConfig::demo() },
     ] {
         assert!(generate(&config, folder.path()).is_err());
     }

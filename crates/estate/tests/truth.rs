@@ -39,9 +39,7 @@ fn quoted(line: &str, name: &str) -> Option<String> {
 }
 
 fn address(text: &str) -> u32 {
-    text.parse::<std::net::Ipv4Addr>()
-        .map(u32::from)
-        .expect("an address")
+    text.parse::<std::net::Ipv4Addr>().map(u32::from).expect("an address")
 }
 
 fn read_registry(root: &Path) -> Registry {
@@ -59,19 +57,13 @@ fn read_registry(root: &Path) -> Registry {
         } else if let Some(value) = quoted(line, "value") {
             registry.known.insert(value, at.clone());
         } else if let Some(file) = quoted(line, "file") {
-            let raw = std::fs::read_to_string(root.join(file))
-                .expect("reads")
-                .trim_end()
-                .to_owned();
-            registry
-                .known
-                .insert(BASE64.encode(&Sha256::digest(raw.as_bytes())), at.clone());
+            let raw =
+                std::fs::read_to_string(root.join(file)).expect("reads").trim_end().to_owned();
+            registry.known.insert(BASE64.encode(&Sha256::digest(raw.as_bytes())), at.clone());
             registry.known.insert(raw, at.clone());
         } else if let Some(rest) = line.trim().strip_prefix("- {cidr: ") {
             let cidr = rest.split_once("/28").expect("a network").0;
-            registry
-                .assets
-                .push((address(cidr), quoted(line, "workload").expect("a workload")));
+            registry.assets.push((address(cidr), quoted(line, "workload").expect("a workload")));
         }
     }
     registry
@@ -91,11 +83,7 @@ fn time(text: &str) -> Timestamp {
 }
 
 fn product(agent: &str) -> String {
-    agent
-        .split(['/', ' '])
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    agent.split(['/', ' ']).next().unwrap_or_default().to_owned()
 }
 
 fn cloudtrail(it: &Value) -> (String, Event) {
@@ -151,13 +139,9 @@ fn vault(it: &Value) -> Option<(String, Event)> {
             )
         })
         .or_else(|| text(it, "/auth/metadata/role_name"));
-    let credential = [
-        "/request/client_token",
-        "/request/data/secret_id",
-        "/request/data/jwt",
-    ]
-    .iter()
-    .find_map(|at| text(it, at));
+    let credential = ["/request/client_token", "/request/data/secret_id", "/request/data/jwt"]
+        .iter()
+        .find_map(|at| text(it, at));
     let event = Event {
         time: time(&text(it, "/time").expect("a time")),
         credential,
@@ -244,17 +228,10 @@ fn sshd(message: &str, time: Timestamp) -> Option<Event> {
         Some(rest) => (rest.trim_end_matches(']'), 2),
         None => (message, 1),
     };
-    let outcome = if message.starts_with("Accepted publickey") {
-        "success"
-    } else {
-        "rejected"
-    };
+    let outcome = if message.starts_with("Accepted publickey") { "success" } else { "rejected" };
     let (_, rest) = message.split_once(" publickey for ")?;
     let words: Vec<&str> = rest.split(' ').collect();
-    let credential = words
-        .iter()
-        .find(|it| it.starts_with("SHA256:"))
-        .map(|it| (*it).to_owned());
+    let credential = words.iter().find(|it| it.starts_with("SHA256:")).map(|it| (*it).to_owned());
     Some(Event {
         time,
         credential,
@@ -267,46 +244,30 @@ fn sshd(message: &str, time: Timestamp) -> Option<Event> {
 }
 
 fn syslog_time(line: &str) -> Timestamp {
-    let month = 1 + "JanFebMarAprMayJunJulAugSepOctNovDec"
-        .find(&line[..3])
-        .expect("a month")
-        / 3;
+    let month = 1 + "JanFebMarAprMayJunJulAugSepOctNovDec".find(&line[..3]).expect("a month") / 3;
     let day: u32 = line[4..6].trim().parse().expect("a day");
     time(&format!("2026-{month:02}-{day:02}T{}Z", &line[7..15]))
 }
 
 fn sshd_line(line: &str) -> Option<Event> {
     let classic = line.starts_with(|it: char| it.is_ascii_alphabetic());
-    let time = if classic {
-        syslog_time(line)
-    } else {
-        time(line.split(' ').next().expect("a stamp"))
-    };
+    let time =
+        if classic { syslog_time(line) } else { time(line.split(' ').next().expect("a stamp")) };
     let (head, message) = line.split_once("]: ")?;
-    head.contains(" sshd")
-        .then(|| sshd(message, time))
-        .flatten()
+    head.contains(" sshd").then(|| sshd(message, time)).flatten()
 }
 
 fn read_events(root: &Path) -> Vec<Event> {
     let mut events = Vec::new();
     let mut seen = HashSet::new();
     for path in files(&root.join("logs")).expect("lists") {
-        let name = path
-            .strip_prefix(root)
-            .expect("below")
-            .to_string_lossy()
-            .into_owned();
+        let name = path.strip_prefix(root).expect("below").to_string_lossy().into_owned();
         let mut content = Vec::new();
         let file = std::fs::File::open(&path).expect("opens");
         if name.ends_with(".gz") {
-            GzDecoder::new(file)
-                .read_to_end(&mut content)
-                .expect("decodes");
+            GzDecoder::new(file).read_to_end(&mut content).expect("decodes");
         } else {
-            std::io::BufReader::new(file)
-                .read_to_end(&mut content)
-                .expect("reads");
+            std::io::BufReader::new(file).read_to_end(&mut content).expect("reads");
         }
         let content = String::from_utf8(content).expect("UTF-8");
         if name.contains("auth.log") {
@@ -315,15 +276,9 @@ fn read_events(root: &Path) -> Vec<Event> {
         }
         let records: Vec<Value> = if name.contains("CloudTrail") && name.ends_with(".gz") {
             let mut document: Value = serde_json::from_str(&content).expect("JSON");
-            document["Records"]
-                .as_array_mut()
-                .map(std::mem::take)
-                .expect("records")
+            document["Records"].as_array_mut().map(std::mem::take).expect("records")
         } else {
-            content
-                .lines()
-                .map(|it| serde_json::from_str(it).expect("JSON"))
-                .collect()
+            content.lines().map(|it| serde_json::from_str(it).expect("JSON")).collect()
         };
         for record in &records {
             let found = match name.split('/').nth(1) {
@@ -364,11 +319,7 @@ impl Registry {
             return workload.clone();
         }
         let network = format!("{}.0/24", event.ip.rsplit_once('.').expect("an address").0);
-        let parts = [
-            event.principal.clone(),
-            event.product.clone(),
-            Some(network),
-        ];
+        let parts = [event.principal.clone(), event.product.clone(), Some(network)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" / ")
     }
 }
@@ -391,10 +342,8 @@ type Findings = BTreeMap<(String, String, String, &'static str), (u64, Timestamp
 
 /// What the definitions make of the events.
 fn conclude(registry: &Registry, events: &[Event]) -> (Rows, Findings, u64) {
-    let obtained: HashMap<&str, &Event> = events
-        .iter()
-        .filter_map(|it| it.child.as_deref().map(|child| (child, it)))
-        .collect();
+    let obtained: HashMap<&str, &Event> =
+        events.iter().filter_map(|it| it.child.as_deref().map(|child| (child, it))).collect();
     let (mut rows, mut findings) = (Rows::new(), Findings::new());
     let mut exchanges = 0;
     for event in events {
@@ -416,11 +365,8 @@ fn conclude(registry: &Registry, events: &[Event]) -> (Rows, Findings, u64) {
         exchanges += u64::from(event.child.is_some());
         let key = (secret.clone(), version.clone(), registry.workload(event));
         let row = rows.entry(key.clone()).or_default();
-        let (cutoff, revoked) = registry
-            .cutoffs
-            .get(&(secret.clone(), version.clone()))
-            .copied()
-            .unwrap_or_default();
+        let (cutoff, revoked) =
+            registry.cutoffs.get(&(secret.clone(), version.clone())).copied().unwrap_or_default();
         let after = |limit: Option<Timestamp>| limit.is_some_and(|it| event.time >= it);
         let class = if root == presented {
             row.attempts += event.count;
@@ -452,14 +398,9 @@ fn conclude(registry: &Registry, events: &[Event]) -> (Rows, Findings, u64) {
             None
         };
         if let Some(class) = class {
-            let tally = findings
-                .entry((key.0, key.1, key.2, class))
-                .or_insert((0, event.time, event.time));
-            *tally = (
-                tally.0 + event.count,
-                tally.1.min(event.time),
-                tally.2.max(event.time),
-            );
+            let tally =
+                findings.entry((key.0, key.1, key.2, class)).or_insert((0, event.time, event.time));
+            *tally = (tally.0 + event.count, tally.1.min(event.time), tally.2.max(event.time));
         }
     }
     rows.retain(|_, it| it.attempts + it.derived > 0);
@@ -473,13 +414,7 @@ fn compare(truth: &Truth, root: &Path) {
     let told: BTreeSet<_> = truth
         .versions
         .iter()
-        .map(|it| {
-            (
-                it.secret_id.clone(),
-                it.version.clone(),
-                it.workload.clone(),
-            )
-        })
+        .map(|it| (it.secret_id.clone(), it.version.clone(), it.workload.clone()))
         .collect();
     let read: BTreeSet<_> = rows.keys().cloned().collect();
     assert_eq!(
@@ -498,11 +433,7 @@ fn compare(truth: &Truth, root: &Path) {
             last_rejected: it.last_rejected_time,
             derived_last: it.derived_last_used_time,
         };
-        let key = (
-            it.secret_id.clone(),
-            it.version.clone(),
-            it.workload.clone(),
-        );
+        let key = (it.secret_id.clone(), it.version.clone(), it.workload.clone());
         assert_eq!(rows[&key], facts, "{key:?}");
     }
     assert_eq!(truth.findings.len(), findings.len());
@@ -511,11 +442,7 @@ fn compare(truth: &Truth, root: &Path) {
             (&key.0, &key.1, &key.2, key.3)
                 == (&it.secret_id, &it.version, &it.workload, it.class.as_str())
         });
-        assert_eq!(
-            found.map(|it| *it.1),
-            Some((it.count, it.first_time, it.last_time)),
-            "{it:?}"
-        );
+        assert_eq!(found.map(|it| *it.1), Some((it.count, it.first_time, it.last_time)), "{it:?}");
     }
     assert_eq!(truth.exchanges.len() as u64, exchanges);
 }
@@ -524,10 +451,8 @@ fn compare(truth: &Truth, root: &Path) {
 fn the_logs_say_what_the_truth_says() {
     for seed in 1..=5 {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = EstateConfig {
-            shuffle: seed % 2 == 0,
-            ..EstateConfig::demo().with_seed(seed)
-        };
+        let config =
+            EstateConfig { shuffle: seed % 2 == 0, ..EstateConfig::demo().with_seed(seed) };
         let truth = generate(&config, folder.path()).expect("an estate");
         compare(&truth, folder.path());
     }

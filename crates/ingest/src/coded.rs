@@ -171,6 +171,12 @@ impl TextColumn {
         }
     }
 
+    /// Appends one row.
+    pub fn push(&mut self, value: Option<&str>) {
+        let code = value.map_or(NULL, |it| self.intern(it));
+        self.push_same(code, 1);
+    }
+
     fn push_same(&mut self, code: u32, rows: usize) {
         if rows == 0 {
             return;

@@ -4,6 +4,7 @@
 //! It is computed from the very rows that are committed and reaches the store
 //! in the same commit, so it can neither run ahead of the events nor lag.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::RecordBatch;
@@ -19,13 +20,19 @@ const MICROS_PER_HOUR: i64 = 3_600_000_000;
 /// The parts of all derived tables for the rows `order` of a segment, which
 /// are sorted by credential and time.
 pub fn derive(segment: &Segment, order: &[u32]) -> Vec<(Table, RecordBatch)> {
+    // Rows that take back a count are no events.
+    let is_event = |row: &u32| segment.event_counts[*row as usize] >= 0;
+    let events: Cow<'_, [u32]> = match order.iter().all(is_event) {
+        true => order.into(),
+        false => order.iter().copied().filter(is_event).collect(),
+    };
     let tables = [
         usage(segment, order),
-        exchanges(segment, order),
-        secret_reads(segment, order),
-        lifecycle(segment, order),
+        exchanges(segment, &events),
+        secret_reads(segment, &events),
+        lifecycle(segment, &events),
         credentials(segment),
-        coverage(segment, order),
+        coverage(segment, &events),
     ];
     tables.into_iter().filter_map(Rows::finish).collect()
 }
@@ -196,9 +203,9 @@ fn secret_reads(segment: &Segment, order: &[u32]) -> Rows {
         if event.raw(Text::Category) != Some("secret_read") {
             continue;
         }
-        let evidence = event.raw(Text::VersionEvidence).or_else(|| {
-            event.raw(Text::TargetVersion).map(|_| "named in the event")
-        });
+        let evidence = event
+            .raw(Text::VersionEvidence)
+            .or_else(|| event.raw(Text::TargetVersion).map(|_| "named in the event"));
         rows.push(&[
             event.time(),
             event.text(Text::TargetSecretId),
@@ -243,8 +250,7 @@ fn lifecycle(segment: &Segment, order: &[u32]) -> Rows {
 
 fn credentials(segment: &Segment) -> Rows {
     let mut rows = Rows::new(Table::Credentials);
-    let mut all: Vec<_> =
-        segment.identifiers.iter().collect::<HashSet<_>>().into_iter().collect();
+    let mut all: Vec<_> = segment.identifiers.iter().collect::<HashSet<_>>().into_iter().collect();
     all.sort_unstable_by(|a, b| {
         (&a.credential_uid, &a.kind, &a.scope).cmp(&(&b.credential_uid, &b.kind, &b.scope))
     });

@@ -83,15 +83,16 @@ fn take_glob(pattern: &Path, exclude: &Path, found: &mut Discovery) {
         Ok(glob) => glob.compile_matcher(),
         Err(error) => return found.pass(pattern, format!("not a glob: {}", error.kind()), true),
     };
-    let root: PathBuf = pattern
-        .components()
-        .take_while(|it| !is_glob(Path::new(it.as_os_str())))
-        .collect();
+    let root: PathBuf =
+        pattern.components().take_while(|it| !is_glob(Path::new(it.as_os_str()))).collect();
     let root = if root.as_os_str().is_empty() { PathBuf::from(".") } else { root };
     let before = found.inputs.len();
-    walk(&root, exclude, Some(&|path: &Path| {
-        glob.is_match(path.strip_prefix("./").unwrap_or(path))
-    }), found);
+    walk(
+        &root,
+        exclude,
+        Some(&|path: &Path| glob.is_match(path.strip_prefix("./").unwrap_or(path))),
+        found,
+    );
     if found.inputs.len() == before {
         found.pass(pattern, "no file matches".to_owned(), true);
     }

@@ -17,6 +17,7 @@ use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_sources::Resume;
 use lastuse_store::Table;
 
+use crate::discover::Input;
 use crate::protect::NO_NUMBER;
 use crate::rows::{Rows, Value};
 
@@ -53,6 +54,13 @@ pub struct FileState {
     pub counts: Counts,
     /// Earliest and latest event time, or `NO_NUMBER`.
     pub event_times: (i64, i64),
+}
+
+impl FileState {
+    /// Whether the file on disk is as it was when it was last read.
+    pub fn is_as_found(&self, input: &Input) -> bool {
+        self.size_bytes == input.size_bytes && self.modified_time == input.modified_time
+    }
 }
 
 /// What became of the records of one input or source. The four kinds add up to

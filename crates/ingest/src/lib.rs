@@ -18,6 +18,7 @@ pub mod protect;
 pub mod rows;
 pub mod seen;
 pub mod segment;
+pub mod stored;
 mod worker;
 
 pub use discover::{Discovery, Input, Passed, discover};

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
+};
 use arrow::compute::{cast, filter_record_batch, prep_null_mask_filter};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt32Type};
 use datafusion::datasource::MemTable;
@@ -41,7 +43,9 @@ pub enum NormalizeError {
         source: ParserError,
     },
     /// The SQL is more than one plain SELECT from `raw`.
-    #[error("`normalize.sql` of source `{name}` must be one `SELECT ... FROM raw [WHERE ...]`: {what}")]
+    #[error(
+        "`normalize.sql` of source `{name}` must be one `SELECT ... FROM raw [WHERE ...]`: {what}"
+    )]
     NotPlain {
         /// The source.
         name: String,
@@ -49,7 +53,9 @@ pub enum NormalizeError {
         what: String,
     },
     /// A column that the events table does not have.
-    #[error("`normalize.sql` of source `{name}` has an output column `{column}` that events do not have; the columns are listed in queries/README.md")]
+    #[error(
+        "`normalize.sql` of source `{name}` has an output column `{column}` that events do not have; the columns are listed in queries/README.md"
+    )]
     UnknownColumn {
         /// The source.
         name: String,
@@ -169,7 +175,8 @@ impl Normalizer {
         let frame = context.sql(&query.to_string()).await.map_err(plan_error)?;
         let plan = frame.create_physical_plan().await.map_err(plan_error)?;
         check_plain(name, &plan)?;
-        let names: Vec<String> = plan.schema().fields().iter().map(|it| it.name().clone()).collect();
+        let names: Vec<String> =
+            plan.schema().fields().iter().map(|it| it.name().clone()).collect();
         for column in names.iter().filter(|it| *it != ROW) {
             if !is_event_column(column) {
                 return Err(NormalizeError::UnknownColumn {
@@ -189,7 +196,11 @@ impl Normalizer {
 
     /// Turns extracted columns (one per field, all of one length) into
     /// normalized rows. Rows that the SQL's WHERE drops are left out.
-    pub fn normalize(&self, fields: Vec<ArrayRef>, rows: usize) -> Result<Normalized, NormalizeError> {
+    pub fn normalize(
+        &self,
+        fields: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Result<Normalized, NormalizeError> {
         let error = |source| NormalizeError::Evaluate { name: self.name.clone(), source };
         let mut columns = fields;
         columns.push(Arc::new(UInt32Array::from_iter_values(0..rows as u32)));
@@ -320,10 +331,8 @@ fn evaluate_batch(
 ) -> Result<RecordBatch, DataFusionError> {
     if plan.is::<ProjectionExec>() {
         let (columns, rows) = evaluate(plan, raw)?;
-        let arrays = columns
-            .into_iter()
-            .map(|it| it.into_array(rows))
-            .collect::<Result<Vec<_>, _>>()?;
+        let arrays =
+            columns.into_iter().map(|it| it.into_array(rows)).collect::<Result<Vec<_>, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         return Ok(RecordBatch::try_new_with_options(plan.schema(), arrays, &options)?);
     }

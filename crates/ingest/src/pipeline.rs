@@ -5,15 +5,15 @@
 //! fills segments and commits them. The order makes the result the same
 //! whatever the number of threads and however often a run was interrupted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use arrow::array::{Array, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
 use lastuse_sources::{Catalog, Limits};
@@ -22,14 +22,15 @@ use lastuse_store::{ActiveFile, Store, StoreError, Table, Writer};
 use crate::derive::derive;
 use crate::discover::{Input, Passed};
 use crate::files::{Counts, FileState, Known, file_rows};
-use crate::protect::{NO_NUMBER, event_key};
+use crate::protect::NO_NUMBER;
 use crate::rows::{Rows, Value};
 use crate::seen::{Seen, Verdict};
 use crate::segment::{Segment, day_of};
+use crate::stored::Stored;
 use crate::worker::{Chunk, End, Message, Nothing, Pass, Shared};
 
 /// How many rows a segment holds before it is committed.
-const SEGMENT_ROWS: usize = 1_000_000;
+const SEGMENT_ROWS: usize = 500_000;
 /// How many native ids are held before whole days are forgotten.
 const SEEN_BUDGET: usize = 16_000_000;
 
@@ -143,7 +144,8 @@ impl Ingest<'_> {
             catalog: self.catalog,
             source,
             scope: self.scope.clone(),
-            limits: Limits::default(),
+            // Small enough for a chunk and its columns to stay in the cache.
+            limits: Limits { chunk_bytes: 1 << 20, ..Limits::default() },
             key: Arc::clone(&self.key),
             redactor: Arc::clone(&self.redactor),
             event_key: self.key.content(b"lastuse event keys"),
@@ -162,6 +164,7 @@ impl Ingest<'_> {
             days,
             seen: Seen::default(),
             segment: Segment::new(),
+            completed: BTreeMap::new(),
             touched: BTreeMap::new(),
             rejects: Rows::new(Table::Rejects),
             report: Report::default(),
@@ -210,6 +213,9 @@ struct Committer<'a> {
     days: HashMap<i32, Vec<ActiveFile>>,
     seen: Seen,
     segment: Segment,
+    /// Events, by day and key, whose earlier part is in the table and whose
+    /// later part is in the open segment.
+    completed: BTreeMap<i32, HashSet<u128>>,
     /// States of the inputs that the open segment has rows of.
     touched: BTreeMap<String, FileState>,
     rejects: Rows,
@@ -343,7 +349,7 @@ impl Committer<'_> {
         for reject in &chunk.rejects {
             self.reject(state, reject.record_number, reject.offset as i64, &reject.reason);
         }
-        let (mut kept, mut completes) = (Vec::with_capacity(rows), Vec::new());
+        let mut kept = Vec::with_capacity(rows);
         for row in 0..rows {
             let time = chunk.rows.event_times[row];
             if time == NO_NUMBER {
@@ -362,16 +368,13 @@ impl Committer<'_> {
                     self.segment.replace(earlier);
                     counts.duplicate += 1;
                 }
-                Verdict::Completes => {
-                    completes.push(row as u32);
-                    counts.duplicate += 1;
-                }
+                Verdict::Completes => counts.duplicate += 1,
                 Verdict::New => counts.accepted += 1,
             }
             kept.push(row as u32);
             widen(&mut state.event_times, time);
         }
-        self.segment.extend(&chunk.rows, &kept, &chunk.record_numbers, &completes);
+        self.segment.extend(&chunk.rows, &kept, &chunk.record_numbers);
         state.counts.add(&counts);
         state.resume = chunk.resume;
         state.tail_hash = chunk.tail_hash;
@@ -397,38 +400,74 @@ impl Committer<'_> {
         if key == 0 {
             return Ok(Verdict::New);
         }
-        let day = day_of(time);
-        if !self.seen.has_day(day) {
-            self.load_day(day)?;
-        }
+        let stage = chunk.rows.stages[row];
+        let day = self.day_of_event(day_of(time), key, stage)?;
         let segment_row = (self.segment.len() + place) as u32;
-        Ok(self.seen.check(day, key, chunk.rows.stages[row], segment_row))
+        let verdict = self.seen.check(day, key, stage, segment_row);
+        if verdict == Verdict::Completes {
+            self.completed.entry(day).or_default().insert(key);
+        }
+        Ok(verdict)
+    }
+
+    /// The day under which an event's id is looked up: parts of one event may
+    /// stand on both sides of midnight.
+    fn day_of_event(&mut self, day: i32, key: u128, stage: i64) -> Result<i32, IngestError> {
+        self.need_day(day)?;
+        if stage == NO_NUMBER || self.seen.knows(day, key) {
+            return Ok(day);
+        }
+        for beside in [day.saturating_sub(1), day.saturating_add(1)] {
+            self.need_day(beside)?;
+            if self.seen.knows(beside, key) {
+                return Ok(beside);
+            }
+        }
+        Ok(day)
+    }
+
+    fn need_day(&mut self, day: i32) -> Result<(), IngestError> {
+        if self.seen.has_day(day) { Ok(()) } else { self.load_day(day) }
     }
 
     /// Reads back which native ids the table has for a day.
     fn load_day(&mut self, day: i32) -> Result<(), IngestError> {
-        let Some(files) = self.days.get(&day) else { return Ok(()) };
+        let files = self.days.get(&day).map_or(&[][..], Vec::as_slice);
         let columns = ["source", "source_scope", "native_uid", "stage"];
         let mut keys = Vec::new();
         for batch in self.ingest.store.read(files, Table::Events, &columns) {
-            let batch = batch?;
-            let text = |at: usize| cast(batch.column(at), &DataType::Utf8);
-            let stages = cast(batch.column(3), &DataType::Int64);
-            let (Ok(source), Ok(scope), Ok(native), Ok(stages)) =
-                (text(0), text(1), text(2), stages)
-            else {
-                continue;
-            };
-            let (source, scope) = (source.as_string::<i32>(), scope.as_string::<i32>());
-            let (native, stages) = (native.as_string::<i32>(), stages.as_primitive::<Int64Type>());
-            for row in (0..batch.num_rows()).filter(|row| native.is_valid(*row)) {
-                let scope = if scope.is_valid(row) { scope.value(row) } else { "" };
-                let key =
-                    event_key(&self.shared.event_key, source.value(row), scope, native.value(row));
-                keys.push((key, if stages.is_valid(row) { stages.value(row) } else { NO_NUMBER }));
+            let rows = Stored::new(&batch?);
+            for row in 0..rows.row_count() {
+                if let Some(key) = rows.event_key(&self.shared.event_key, row) {
+                    keys.push((key, rows.number("stage", row)));
+                }
             }
         }
         self.seen.load_day(day, keys.into_iter());
+        Ok(())
+    }
+
+    /// Takes back what the earlier parts of completed events count in the table.
+    fn take_back(&mut self) -> Result<(), IngestError> {
+        for (day, keys) in std::mem::take(&mut self.completed) {
+            let files = self.days.get(&day).map_or(&[][..], Vec::as_slice);
+            let mut latest: BTreeMap<u128, (i64, Rc<Stored>, usize)> = BTreeMap::new();
+            for batch in self.ingest.store.read(files, Table::Events, &[]) {
+                let rows = Rc::new(Stored::new(&batch?));
+                for row in 0..rows.row_count() {
+                    let key = rows.event_key(&self.shared.event_key, row);
+                    let Some(key) = key.filter(|it| keys.contains(it)) else { continue };
+                    let stage = rows.number("stage", row);
+                    let is_later = latest.get(&key).is_none_or(|it| it.0 < stage);
+                    if is_later && rows.number("event_count", row) > 0 {
+                        latest.insert(key, (stage, Rc::clone(&rows), row));
+                    }
+                }
+            }
+            for (_, rows, row) in latest.values() {
+                self.segment.take_back(rows, *row);
+            }
+        }
         Ok(())
     }
 
@@ -450,6 +489,7 @@ impl Committer<'_> {
         if self.touched.is_empty() {
             return Ok(());
         }
+        self.take_back()?;
         let segment = std::mem::replace(&mut self.segment, Segment::new());
         let order = segment.sorted();
         let mut parts = Vec::new();

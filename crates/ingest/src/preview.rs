@@ -108,7 +108,14 @@ pub fn preview(
     let mut taken = columns(&source, fields);
     let resume = Resume::default();
     let mut reader = RecordReader::new(
-        decoder, Arc::clone(&source), format, fields, context, resume, limits, false,
+        decoder,
+        Arc::clone(&source),
+        format,
+        fields,
+        context,
+        resume,
+        limits,
+        false,
     )?;
     let Some(info) = reader.read_chunk(&mut taken)? else { return Ok(preview) };
     let count = taken.len();
@@ -124,9 +131,10 @@ pub fn preview(
     let mut protector = Protector::new(key, redactor, [0; 16], [0; 16]);
     let rows = protector.protect(&normalized, &facts(&source));
     let timed = |row: &u32| rows.event_times[*row as usize] != NO_NUMBER;
-    let kept: Vec<u32> = (0..count.min(rows.event_times.len()) as u32).filter(timed).take(limit).collect();
+    let kept: Vec<u32> =
+        (0..count.min(rows.event_times.len()) as u32).filter(timed).take(limit).collect();
     let mut segment = Segment::new();
-    segment.extend(&rows, &kept, &info.record_numbers, &[]);
+    segment.extend(&rows, &kept, &info.record_numbers);
     let order: Vec<u32> = (0..kept.len() as u32).collect();
     preview.rows = Some(segment.batch(&order));
     let kind = |text: Text, row: &u32| -> Option<String> {
@@ -155,6 +163,7 @@ fn missing(fields: &[String], arrays: &[StringViewArray]) -> Vec<String> {
 }
 
 fn modified(metadata: &std::fs::Metadata) -> i64 {
-    let since = metadata.modified().ok().and_then(|it| it.duration_since(std::time::UNIX_EPOCH).ok());
+    let since =
+        metadata.modified().ok().and_then(|it| it.duration_since(std::time::UNIX_EPOCH).ok());
     since.map_or(0, |it| it.as_micros() as i64)
 }

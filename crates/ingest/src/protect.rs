@@ -266,8 +266,7 @@ impl Protector {
             (Text::VersionEvidence, "version_evidence"),
         ];
         for (text, name) in FREE {
-            texts[text as usize] =
-                coded(rows.column(name), |it| Some(self.redact(it)));
+            texts[text as usize] = coded(rows.column(name), |it| Some(self.redact(it)));
         }
         texts[Text::SourceIp as usize] = coded(rows.column("source_ip"), |it| {
             Some(self.redact(&network::clean_ip(it))).filter(|it| it != "-")
@@ -517,7 +516,8 @@ fn default_attribution(texts: &[Coded], count: usize) -> Coded {
     let codes = (0..count)
         .map(|row| {
             let named = texts[Text::CredentialUid as usize].code(row) != NULL;
-            let given = given.value(row).and_then(|it| GRADES.iter().position(|grade| *grade == it));
+            let given =
+                given.value(row).and_then(|it| GRADES.iter().position(|grade| *grade == it));
             let known = texts[Text::Principal as usize].code(row) != NULL;
             match (given, named) {
                 (Some(grade), true) => grade as u32,
@@ -533,9 +533,9 @@ fn default_attribution(texts: &[Coded], count: usize) -> Coded {
 fn coded(column: Option<&Column>, mut transform: impl FnMut(&str) -> Option<String>) -> Coded {
     match column {
         Some(Column::Rows(array)) => Coded::from_view(array.as_string_view(), transform),
-        Some(Column::Constant(Some(value))) => {
-            Coded::constant(scalar_text(value).filter(|it| !it.is_empty()).and_then(|it| transform(&it)))
-        }
+        Some(Column::Constant(Some(value))) => Coded::constant(
+            scalar_text(value).filter(|it| !it.is_empty()).and_then(|it| transform(&it)),
+        ),
         _ => Coded::null(),
     }
 }
@@ -565,7 +565,11 @@ fn array_of(column: Option<&Column>, count: usize) -> Option<ArrayRef> {
 
 fn instants(column: Option<&Column>, count: usize) -> Vec<i64> {
     let Some(array) = array_of(column, count) else { return vec![NO_NUMBER; count] };
-    array.as_primitive::<TimestampMicrosecondType>().iter().map(|it| it.unwrap_or(NO_NUMBER)).collect()
+    array
+        .as_primitive::<TimestampMicrosecondType>()
+        .iter()
+        .map(|it| it.unwrap_or(NO_NUMBER))
+        .collect()
 }
 
 fn numbers(column: Option<&Column>, count: usize) -> Vec<i64> {

@@ -92,8 +92,8 @@ impl Rows {
                 }
             })
             .collect();
-        let batch = RecordBatch::try_new(self.schema, columns)
-            .expect("builders were made from the schema");
+        let batch =
+            RecordBatch::try_new(self.schema, columns).expect("builders were made from the schema");
         Some((self.table, batch))
     }
 }

@@ -20,8 +20,8 @@ pub enum Verdict {
     /// A later part of an event whose earlier part is row `.0` of the segment
     /// that is still being filled: it takes that row's place.
     Replaces(u32),
-    /// A later part of an event whose earlier part is in the table: it adds
-    /// what it knows, and counts no further event.
+    /// A later part of an event whose earlier part is in the table: it counts
+    /// instead of that one.
     Completes,
 }
 
@@ -62,6 +62,11 @@ impl Seen {
     /// Whether the ids of `day` have been loaded.
     pub fn has_day(&self, day: i32) -> bool {
         self.days.contains_key(&day)
+    }
+
+    /// Whether the event of `key` is known under `day`, which has been loaded.
+    pub fn knows(&self, day: i32, key: u128) -> bool {
+        self.days.get(&day).is_some_and(|it| it.0.contains_key(&key))
     }
 
     /// Starts `day` with the ids that the table has.
@@ -143,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_after_the_commit_completes_and_counts_nothing() {
+    fn a_response_after_the_commit_completes_its_request() {
         let mut seen = Seen::default();
         seen.check(1, 7, 1, 0);
         seen.committed(10);

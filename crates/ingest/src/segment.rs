@@ -17,6 +17,7 @@ use lastuse_store::Table;
 
 use crate::coded::{NULL, TextColumn};
 use crate::protect::{Identifier, NO_NUMBER, Protected, Text, Texts};
+use crate::stored::Stored;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -60,8 +61,8 @@ impl Segment {
     }
 
     /// Appends the rows `kept` of a chunk. `records` are the record numbers of
-    /// the chunk's extracted rows; `completes` are rows that count no event.
-    pub fn extend(&mut self, chunk: &Protected, kept: &[u32], records: &[u64], completes: &[u32]) {
+    /// the chunk's extracted rows.
+    pub fn extend(&mut self, chunk: &Protected, kept: &[u32], records: &[u64]) {
         for (column, coded) in self.texts.iter_mut().zip(&chunk.texts) {
             column.extend(coded, kept);
         }
@@ -76,13 +77,23 @@ impl Segment {
             self.event_counts.push(if count == NO_NUMBER { 1 } else { count.max(0) });
             self.record_numbers.push(records[chunk.rows[at] as usize] as i64);
         }
-        let start = self.len() - kept.len();
-        for (place, row) in kept.iter().enumerate() {
-            if completes.contains(row) {
-                self.event_counts[start + place] = 0;
-            }
-        }
         self.identifiers.extend(chunk.identifiers.iter().cloned());
+    }
+
+    /// Appends the opposite of a row that is stored: together they count nothing. The
+    /// event's later part, which this segment has, counts instead.
+    pub fn take_back(&mut self, stored: &Stored, row: usize) {
+        for (at, column) in self.texts.iter_mut().enumerate() {
+            let name = Text::EVENT_COLUMNS.iter().find(|it| it.0 as usize == at);
+            column.push(name.and_then(|it| stored.text(it.1, row)));
+        }
+        self.native_uids.push(stored.text("native_uid", row).unwrap_or(""));
+        self.event_times.push(stored.number("event_time", row));
+        self.observed_times.push(stored.number("observed_time", row));
+        self.expires_times.push(stored.number("issued_expires_time", row));
+        self.stages.push(stored.number("stage", row));
+        self.event_counts.push(-stored.number("event_count", row));
+        self.record_numbers.push(stored.number("record_number", row));
     }
 
     /// Marks a row as replaced by a later part of its event.
@@ -192,7 +203,8 @@ fn dictionary(column: &TextColumn, rows: &[u32]) -> ArrayRef {
         None => rows.iter().map(|row| column.code(*row as usize)).collect(),
     };
     let valid = BooleanBuffer::collect_bool(codes.len(), |row| codes[row] != NULL);
-    let keys: Vec<i32> = codes.into_iter().map(|it| if it == NULL { 0 } else { it as i32 }).collect();
+    let keys: Vec<i32> =
+        codes.into_iter().map(|it| if it == NULL { 0 } else { it as i32 }).collect();
     let keys = Int32Array::new(ScalarBuffer::from(keys), Some(NullBuffer::new(valid)));
     let values: ArrayRef = match column.values() {
         [] => Arc::new(StringArray::from(vec![""])),

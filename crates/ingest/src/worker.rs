@@ -15,8 +15,8 @@ use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
 use lastuse_model::time::format_time;
 use lastuse_sources::{
-    Catalog, Compression, DecodeError, Decoder, Detection, FileContext, Limits, RecordReader, Reject, Resume, Sample, Source,
-    columns, decode,
+    Catalog, Compression, DecodeError, Decoder, Detection, FileContext, Limits, RecordReader,
+    Reject, Resume, Sample, Source, columns, decode,
 };
 
 use crate::discover::Input;
@@ -209,6 +209,7 @@ fn read_input(
         return Err(Nothing::Later);
     }
     let normalizer = normalizer(shared, &source).map_err(|it| Nothing::Failed(chain(&it)))?;
+    let resting = place.known.as_ref().is_some_and(|it| it.is_as_found(input));
     let state = begin(shared, input, &source, place.known, &head, head_hash);
     let facts = InputFacts {
         source: state.source.clone(),
@@ -220,7 +221,8 @@ fn read_input(
     if sender.send(Message::Begin(Box::new(state))).is_err() {
         return Ok(());
     }
-    let reader = Reading { shared, source, format, normalizer: &normalizer, facts: &facts, input };
+    let reader =
+        Reading { shared, source, format, normalizer: &normalizer, facts: &facts, input, resting };
     let end = reader.run(place.decoder, resume, place.tail, protector, sender);
     let _ = sender.send(Message::End(end));
     Ok(())
@@ -228,9 +230,7 @@ fn read_input(
 
 fn is_unchanged(shared: &Shared<'_>, input: &Input) -> bool {
     let known = shared.known.read().unwrap_or_else(PoisonError::into_inner);
-    known.at_path(&input.path).is_some_and(|it| {
-        it.complete && it.size_bytes == input.size_bytes && it.modified_time == input.modified_time
-    })
+    known.at_path(&input.path).is_some_and(|it| it.complete && it.is_as_found(input))
 }
 
 fn open(shared: &Shared<'_>, input: &Input) -> Result<Decoder, Nothing> {
@@ -307,7 +307,11 @@ fn find_place(
         decoder = open(shared, input)?;
     }
     // All that a shorter copy holds was read from the longer one.
-    if shorter { Err(Nothing::AlreadyRead) } else { Ok(Place { decoder, known: None, tail: Vec::new() }) }
+    if shorter {
+        Err(Nothing::AlreadyRead)
+    } else {
+        Ok(Place { decoder, known: None, tail: Vec::new() })
+    }
 }
 
 /// Reads on to `end`; how far it got, and the last bytes before.
@@ -377,6 +381,8 @@ struct Reading<'a> {
     normalizer: &'a Normalizer,
     facts: &'a InputFacts,
     input: &'a Input,
+    /// It has not changed since it was last read.
+    resting: bool,
 }
 
 impl Reading<'_> {
@@ -398,12 +404,20 @@ impl Reading<'_> {
         let limits = self.shared.limits.clone();
         let source = Arc::clone(&self.source);
         let mut reader = match RecordReader::new(
-            decoder, source, self.format, fields, context, resume, limits, growing,
+            decoder,
+            source,
+            self.format,
+            fields,
+            context,
+            resume,
+            limits,
+            growing,
         ) {
             Ok(reader) => reader,
             Err(error) => return fail(&error),
         };
         reader.set_tail(tail);
+        reader.set_resting(self.resting);
         let mut columns = columns(&self.source, fields);
         let mut offset = resume.offset;
         loop {
@@ -416,8 +430,12 @@ impl Reading<'_> {
                 Err(error) => return fail(&error),
             };
             let rows = columns.len();
-            let arrays: Vec<ArrayRef> =
-                columns.finish().into_iter().map(|it| Arc::new(it) as ArrayRef).take(fields.len()).collect();
+            let arrays: Vec<ArrayRef> = columns
+                .finish()
+                .into_iter()
+                .map(|it| Arc::new(it) as ArrayRef)
+                .take(fields.len())
+                .collect();
             let normalized = match self.normalizer.normalize(arrays, rows) {
                 Ok(normalized) => normalized,
                 Err(error) => return fail(&error),
@@ -438,7 +456,7 @@ impl Reading<'_> {
             }
         }
         End {
-            complete: true,
+            complete: !reader.is_complete_if_resting(),
             held_back: reader.held_back(),
             failed: None,
         }

@@ -41,7 +41,14 @@ pub fn run(workspace: &Workspace, args: &AlertsArgs) -> anyhow::Result<u8> {
     let since = args.since.map(|it| it.as_microsecond());
     let answer = workspace.runtime.block_on(catalog.findings(since))?;
     let first = [
-        "severity", "class", "secret_id", "version", "workload", "count", "last_time", "first_time",
+        "severity",
+        "class",
+        "secret_id",
+        "version",
+        "workload",
+        "count",
+        "last_time",
+        "first_time",
     ];
     match args.format {
         AlertFormat::Rows(format) => print_with_first(&answer, &first, format)?,

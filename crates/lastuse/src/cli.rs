@@ -22,7 +22,13 @@ struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// Directory of the tables and the fingerprint key
-    #[arg(long, global = true, env = "LASTUSE_DATA", default_value = "./lastuse-data", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "LASTUSE_DATA",
+        default_value = "./lastuse-data",
+        value_name = "DIR"
+    )]
     pub data: PathBuf,
     /// File of the fingerprint key, to keep it apart from the data [default: DIR/fingerprint.key]
     #[arg(long, global = true, env = "LASTUSE_KEY_FILE", value_name = "FILE")]

@@ -3,6 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use lastuse_model::redact::Redactor;
+
+use crate::workspace::passing_key;
+
 /// An error with a hint on what to do about it.
 #[derive(Debug)]
 pub struct Hinted {
@@ -44,10 +48,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn print(error: &anyhow::Error) {
+    let clean = redaction();
     let mut out = std::io::stderr().lock();
     let mut last = String::new();
     for (depth, cause) in error.chain().enumerate() {
-        let text = printable(&cause.to_string());
+        let text = indented(&clean(&cause.to_string()));
         // Some libraries say their cause in their own message too.
         if depth > 0 && last.contains(&text) {
             continue;
@@ -57,13 +62,26 @@ fn print(error: &anyhow::Error) {
         last = text;
     }
     if let Some(hinted) = error.chain().find_map(|it| it.downcast_ref::<Hinted>()) {
-        let _ = writeln!(out, "hint: {}", printable(&hinted.hint));
+        let _ = writeln!(out, "hint: {}", indented(&clean(&hinted.hint)));
     }
+}
+
+/// Takes out what looks like a secret: whoever writes one in the place of a
+/// name finds the mistake without finding the secret in a terminal's history.
+fn redaction() -> impl Fn(&str) -> String {
+    let redactor = passing_key().map(|it| Redactor::new((*it).clone(), []));
+    move |text| match &redactor {
+        Ok(redactor) => redactor.redact(text).into_owned(),
+        Err(_) => "(not shown: there are no random bytes to mark secrets with)".to_owned(),
+    }
+}
+
+/// A message of several lines stays apart from the next one.
+fn indented(text: &str) -> String {
+    printable(text.trim_end()).replace('\n', "\n    ")
 }
 
 /// Control characters never reach a terminal.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|it| if it.is_control() && it != '\n' { '\u{fffd}' } else { it })
-        .collect()
+    text.chars().map(|it| if it.is_control() && it != '\n' { '\u{fffd}' } else { it }).collect()
 }

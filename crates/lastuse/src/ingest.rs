@@ -255,7 +255,8 @@ const TROUBLES_SHOWN: usize = 20;
 fn print_troubles(report: &Report) {
     let lines: Vec<_> = troubles(report)
         .map(|(kind, path, reason)| {
-            let path = printable(&path.display().to_string());
+            // The name of a file may hold anything, lines of its own included.
+            let path = printable(&path.display().to_string()).replace('\n', "\u{fffd}");
             format!("{kind}: `{path}`: {}", printable(&reason))
         })
         .collect();

@@ -19,7 +19,8 @@ pub struct LastUseArgs {
 pub fn run(workspace: &Workspace, args: &LastUseArgs) -> anyhow::Result<u8> {
     let store = workspace.existing_store()?;
     let catalog = workspace.catalog(&store)?;
-    let answer = workspace.runtime.block_on(catalog.report_rows("last_use", args.secret.as_deref()))?;
+    let answer =
+        workspace.runtime.block_on(catalog.report_rows("last_use", args.secret.as_deref()))?;
     let first = [
         "secret_id",
         "version",

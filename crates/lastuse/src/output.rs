@@ -55,11 +55,8 @@ pub fn print_with_first(answer: &Answer, first: &[&str], format: Format) -> anyh
         first.iter().filter_map(|name| answer.schema.index_of(name).ok()).collect();
     order.extend((0..fields.len()).filter(|at| !first.contains(&fields[*at].name().as_str())));
     let schema = SchemaRef::new(answer.schema.project(&order)?);
-    let batches = answer
-        .batches
-        .iter()
-        .map(|it| it.project(&order))
-        .collect::<Result<Vec<_>, _>>()?;
+    let batches =
+        answer.batches.iter().map(|it| it.project(&order)).collect::<Result<Vec<_>, _>>()?;
     print_rows(&schema, &batches, format)
 }
 

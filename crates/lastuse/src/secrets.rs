@@ -34,10 +34,7 @@ pub fn run(workspace: &Workspace, command: &SecretsCommand) -> anyhow::Result<u8
             let store = workspace.store()?;
             for file in files {
                 let (secrets, versions) = import(workspace, &store, file)?;
-                say!(
-                    "imported `{}`: secrets {secrets}, versions {versions}",
-                    file.display()
-                );
+                say!("imported `{}`: secrets {secrets}, versions {versions}", file.display());
             }
         }
         SecretsCommand::List { output } => {
@@ -51,11 +48,7 @@ pub fn run(workspace: &Workspace, command: &SecretsCommand) -> anyhow::Result<u8
 }
 
 /// Takes one registry file into the store; how many secrets and versions it has.
-pub fn import(
-    workspace: &Workspace,
-    store: &Store,
-    file: &Path,
-) -> anyhow::Result<(usize, usize)> {
+pub fn import(workspace: &Workspace, store: &Store, file: &Path) -> anyhow::Result<(usize, usize)> {
     let doing = || format!("cannot import `{}`", file.display());
     let text = std::fs::read_to_string(file).map(Zeroizing::new).with_context(doing)?;
     let format = RegistryFormat::of_name(&file.to_string_lossy());
@@ -80,14 +73,13 @@ pub fn import(
     Ok(counts)
 }
 
-fn read_secret(
-    folder: &Path,
-    source: &SecretSource,
-) -> Result<Zeroizing<Vec<u8>>, std::io::Error> {
+fn read_secret(folder: &Path, source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, std::io::Error> {
     match source {
         SecretSource::Env(name) => match std::env::var_os(name) {
             Some(value) => Ok(Zeroizing::new(value.into_encoded_bytes())),
-            None => Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the variable is not set")),
+            None => {
+                Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the variable is not set"))
+            }
         },
         SecretSource::File(path) => std::fs::read(folder.join(path)).map(Zeroizing::new),
     }

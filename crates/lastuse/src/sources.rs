@@ -113,7 +113,10 @@ fn explain(preview: &Preview) -> anyhow::Result<()> {
     }
     say!(
         "records looked at: {} (rows {}, skipped {}, rejected {})",
-        preview.records, preview.row_count, preview.skipped, preview.rejects.len()
+        preview.records,
+        preview.row_count,
+        preview.skipped,
+        preview.rejects.len()
     );
     for reject in preview.rejects.iter().take(10) {
         say!("rejected: record {}: {}", reject.record_number, printable(&reject.reason));

@@ -125,9 +125,10 @@ fn plain(row: Row) -> Row {
         "event_count" => *value == json!(1),
         "time_quality" => *value == json!("exact"),
         "source_scope" => *value == json!(""),
-        _ => value.is_null() || DERIVED.contains(&name),
+        _ => DERIVED.contains(&name),
     };
-    let mut row: Row = row.into_iter().filter(|it| !default(&it.0, &it.1)).collect();
+    let told = |it: &(String, Value)| !it.1.is_null() && !default(&it.0, &it.1);
+    let mut row: Row = row.into_iter().filter(told).collect();
     for (name, value) in &mut row {
         if let (true, Some(time)) = (name.ends_with("_time"), value.as_str()) {
             let time: jiff::Timestamp = time.parse().expect("a time");

@@ -71,13 +71,9 @@ impl CredentialUid {
 /// Lower-case base32 (RFC 4648) without padding.
 static BASE32: LazyLock<data_encoding::Encoding> = LazyLock::new(|| {
     let mut specification = Specification::new();
-    specification
-        .symbols
-        .push_str("abcdefghijklmnopqrstuvwxyz234567");
+    specification.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
     // A constant specification: it is valid or no test passes.
-    specification
-        .encoding()
-        .unwrap_or(data_encoding::BASE32_NOPAD)
+    specification.encoding().unwrap_or(data_encoding::BASE32_NOPAD)
 });
 
 impl fmt::Display for CredentialUid {
@@ -174,10 +170,7 @@ impl Eq for FingerprintKey {}
 impl FingerprintKey {
     /// Makes a key of 32 random bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self {
-            bytes: Zeroizing::new(*bytes),
-            state: KeyedState(keyed(bytes)),
-        }
+        Self { bytes: Zeroizing::new(*bytes), state: KeyedState(keyed(bytes)) }
     }
 
     /// Reads a key as it stands in a key file: 64 hexadecimal digits.
@@ -220,14 +213,8 @@ impl FingerprintKey {
     /// Use [`FingerprintKey::credential`] for values from logs: it brings them
     /// into canonical form first.
     pub fn identifier(&self, kind: &str, scope: &str, value: &str) -> CredentialUid {
-        let parts: [&[u8]; 6] = [
-            IDENTIFIER_DOMAIN,
-            kind.as_bytes(),
-            b"\0",
-            scope.as_bytes(),
-            b"\0",
-            value.as_bytes(),
-        ];
+        let parts: [&[u8]; 6] =
+            [IDENTIFIER_DOMAIN, kind.as_bytes(), b"\0", scope.as_bytes(), b"\0", value.as_bytes()];
         CredentialUid(self.hash(&parts))
     }
 
@@ -324,10 +311,8 @@ impl fmt::Debug for ContentHasher {
 /// Reads a SHA-256 as hex, or as base64 of either alphabet with or without padding.
 pub fn parse_sha256(text: &str) -> Result<[u8; 32], FingerprintError> {
     let text = text.trim();
-    let text = text
-        .strip_prefix("sha256:")
-        .or_else(|| text.strip_prefix("SHA256:"))
-        .unwrap_or(text);
+    let text =
+        text.strip_prefix("sha256:").or_else(|| text.strip_prefix("SHA256:")).unwrap_or(text);
     let mut hash = [0_u8; 32];
     if text.len() == 64 {
         return match HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut hash) {

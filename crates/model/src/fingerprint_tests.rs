@@ -66,16 +66,10 @@ fn a_fingerprint_is_the_stated_mac() {
     let secret = b"made-up-secret-1";
     let mut message = b"lastuse/v1/secret\0".to_vec();
     message.extend_from_slice(&Sha256::digest(secret));
-    assert_eq!(
-        HEXLOWER.encode(&key().secret(secret).0),
-        mac(&[7; 32], &message)
-    );
+    assert_eq!(HEXLOWER.encode(&key().secret(secret).0), mac(&[7; 32], &message));
     assert_eq!(
         HEXLOWER.encode(&key().identifier("gitlab_token_id", "gitlab.example", "2").0),
-        mac(
-            &[7; 32],
-            b"lastuse/v1/id\0gitlab_token_id\0gitlab.example\x002"
-        )
+        mac(&[7; 32], b"lastuse/v1/id\0gitlab_token_id\0gitlab.example\x002")
     );
 }
 
@@ -125,14 +119,8 @@ fn an_identifier_that_is_unique_by_itself_ignores_the_scope() {
 
 #[test]
 fn the_parts_of_an_identifier_cannot_be_shifted() {
-    assert_ne!(
-        key().identifier("a", "bc", "d"),
-        key().identifier("ab", "c", "d")
-    );
-    assert_ne!(
-        key().identifier("a", "b", "cd"),
-        key().identifier("a", "bc", "d")
-    );
+    assert_ne!(key().identifier("a", "bc", "d"), key().identifier("ab", "c", "d"));
+    assert_ne!(key().identifier("a", "b", "cd"), key().identifier("a", "bc", "d"));
 }
 
 #[test]
@@ -157,14 +145,8 @@ fn a_raw_token_in_a_vault_log_is_the_secret_itself() {
 #[test]
 fn a_fingerprint_made_elsewhere_is_taken_as_it_is() {
     let uid = key().secret(b"made-up");
-    assert_eq!(
-        key().credential(FINGERPRINT, "", &uid.to_string()),
-        Ok(Some(uid))
-    );
-    assert_eq!(
-        key().credential(FINGERPRINT, "", "lu1_short"),
-        Err(FingerprintError::InvalidUid)
-    );
+    assert_eq!(key().credential(FINGERPRINT, "", &uid.to_string()), Ok(Some(uid)));
+    assert_eq!(key().credential(FINGERPRINT, "", "lu1_short"), Err(FingerprintError::InvalidUid));
 }
 
 #[test]
@@ -194,14 +176,8 @@ fn a_key_reads_back_and_never_shows() {
     assert_eq!(text.as_str(), "07".repeat(32));
     assert_eq!(FingerprintKey::parse(&format!("{}\n", *text)), Ok(key()));
     assert_eq!(format!("{:?}", key()), "FingerprintKey(****)");
-    assert_eq!(
-        format!("{:?}", key().content_hasher()),
-        "ContentHasher(****)"
-    );
-    assert_eq!(
-        FingerprintKey::parse("07"),
-        Err(FingerprintError::InvalidKey)
-    );
+    assert_eq!(format!("{:?}", key().content_hasher()), "ContentHasher(****)");
+    assert_eq!(FingerprintKey::parse("07"), Err(FingerprintError::InvalidKey));
     let id = key().id();
     assert_eq!(id.len(), 16);
     assert_ne!(id, FingerprintKey::from_bytes(&[8; 32]).id());
@@ -224,9 +200,8 @@ fn a_dropped_state_holds_no_key() {
 #[test]
 fn rotating_the_key_keeps_every_match() {
     let (old, new) = (key(), FingerprintKey::from_bytes(&[9; 32]));
-    let uids: HashSet<_> = (0..1000_u32)
-        .map(|it| new.refingerprint(&old.secret(&it.to_le_bytes())))
-        .collect();
+    let uids: HashSet<_> =
+        (0..1000_u32).map(|it| new.refingerprint(&old.secret(&it.to_le_bytes()))).collect();
     assert_eq!(uids.len(), 1000);
     assert!(uids.contains(&new.refingerprint(&old.secret(&5_u32.to_le_bytes()))));
 }
@@ -236,10 +211,7 @@ fn content_is_hashed_apart_from_secrets() {
     let content = b"made-up";
     let uid = key().secret(content);
     assert_ne!(key().content(content)[..], uid.0[..16]);
-    assert_ne!(
-        key().content(content),
-        FingerprintKey::from_bytes(&[8; 32]).content(content)
-    );
+    assert_ne!(key().content(content), FingerprintKey::from_bytes(&[8; 32]).content(content));
 }
 
 proptest! {

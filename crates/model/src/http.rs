@@ -76,30 +76,21 @@ pub fn authorization(header: &str) -> Option<Authorization<'_>> {
     if scheme == "AWS" || scheme.starts_with("AWS4-") {
         return aws_key_id(scheme, rest);
     }
-    if ONE_TIME_SCHEMES
-        .iter()
-        .any(|it| scheme.eq_ignore_ascii_case(it))
-    {
+    if ONE_TIME_SCHEMES.iter().any(|it| scheme.eq_ignore_ascii_case(it)) {
         return None;
     }
     secret(quoted_token(rest))
 }
 
 fn is_scheme_alone(header: &str) -> bool {
-    ["bearer", "basic", "token", "apikey"]
-        .iter()
-        .any(|it| header.eq_ignore_ascii_case(it))
+    ["bearer", "basic", "token", "apikey"].iter().any(|it| header.eq_ignore_ascii_case(it))
 }
 
 fn secret(value: &str) -> Option<Authorization<'_>> {
     if value.is_empty() || is_masked(value) {
         return None;
     }
-    Some(Authorization {
-        kind: SECRET_VALUE,
-        value: SecretText(Cow::Borrowed(value)),
-        user: None,
-    })
+    Some(Authorization { kind: SECRET_VALUE, value: SecretText(Cow::Borrowed(value)), user: None })
 }
 
 /// Rails and Heroku write `Token token="..."`.
@@ -114,11 +105,8 @@ fn quoted_token(rest: &str) -> &str {
 }
 
 fn basic(encoded: &str) -> Authorization<'_> {
-    let raw = Authorization {
-        kind: SECRET_VALUE,
-        value: SecretText(Cow::Borrowed(encoded)),
-        user: None,
-    };
+    let raw =
+        Authorization { kind: SECRET_VALUE, value: SecretText(Cow::Borrowed(encoded)), user: None };
     let Some(decoded) = decode_base64(encoded) else {
         return raw;
     };
@@ -129,20 +117,14 @@ fn basic(encoded: &str) -> Authorization<'_> {
         Err(error) => error.as_bytes().iter().copied().map(char::from).collect(),
     };
     let Some(colon) = text.find(':') else {
-        return Authorization {
-            value: SecretText(Cow::Owned(text)),
-            ..raw
-        };
+        return Authorization { value: SecretText(Cow::Owned(text)), ..raw };
     };
     let user = text[..colon].to_owned();
     let password = text[colon + 1..].to_owned();
     text.zeroize();
     match password.as_str() {
         // Stripe and GitHub take the key as the user name.
-        "" | "x-oauth-basic" => Authorization {
-            value: SecretText(Cow::Owned(user)),
-            ..raw
-        },
+        "" | "x-oauth-basic" => Authorization { value: SecretText(Cow::Owned(user)), ..raw },
         _ => Authorization {
             value: SecretText(Cow::Owned(password)),
             user: (!user.is_empty()).then_some(Cow::Owned(user)),
@@ -242,11 +224,7 @@ mod tests {
     #[test]
     fn basic_gives_password_and_user() {
         let header = format!("Basic {}", BASE64.encode(b"deploy:made:up"));
-        let expected = (
-            SECRET_VALUE,
-            "made:up".to_owned(),
-            Some("deploy".to_owned()),
-        );
+        let expected = (SECRET_VALUE, "made:up".to_owned(), Some("deploy".to_owned()));
         assert_eq!(parts(&header), Some(expected));
         let header = header.trim_end_matches('=').replace("Basic", "basic");
         assert_eq!(secret_of(&header).as_deref(), Some("made:up"));
@@ -254,11 +232,7 @@ mod tests {
 
     #[test]
     fn a_key_in_place_of_the_user_is_the_secret() {
-        for text in [
-            "sk_test_madeup:",
-            "sk_test_madeup:x-oauth-basic",
-            "sk_test_madeup",
-        ] {
+        for text in ["sk_test_madeup:", "sk_test_madeup:x-oauth-basic", "sk_test_madeup"] {
             let header = format!("Basic {}", BASE64.encode(text.as_bytes()));
             let expected = Some((SECRET_VALUE, "sk_test_madeup".to_owned(), None));
             assert_eq!(parts(&header), expected, "{text}");
@@ -301,10 +275,7 @@ mod tests {
     fn a_secret_never_shows_in_debug() {
         let header = format!("Basic {}", BASE64.encode(b"deploy:made-up-1"));
         let shown = format!("{:?}", authorization(&header));
-        assert!(
-            shown.contains("****") && !shown.contains("made-up-1"),
-            "{shown}"
-        );
+        assert!(shown.contains("****") && !shown.contains("made-up-1"), "{shown}");
     }
 
     #[test]

@@ -56,12 +56,7 @@ pub struct Kind {
 }
 
 const fn kind(name: &'static str, form: Form, public: bool, scoped: bool) -> Kind {
-    Kind {
-        name,
-        form,
-        public,
-        scoped,
-    }
+    Kind { name, form, public, scoped }
 }
 
 /// All kinds that lastuse knows by itself.
@@ -125,14 +120,10 @@ pub fn is_absent(value: &str) -> bool {
 ///
 /// All hidden secrets would otherwise be one credential that everyone uses.
 pub fn is_masked(value: &str) -> bool {
-    let bare = value
-        .trim()
-        .trim_matches(['[', ']', '<', '>', '{', '}', '(', ')', '"', '\'']);
+    let bare = value.trim().trim_matches(['[', ']', '<', '>', '{', '}', '(', ')', '"', '\'']);
     let bare_lower = bare.to_ascii_lowercase();
-    if matches!(
-        bare_lower.as_str(),
-        "redacted" | "filtered" | "masked" | "sanitized" | "undefined"
-    ) {
+    if matches!(bare_lower.as_str(), "redacted" | "filtered" | "masked" | "sanitized" | "undefined")
+    {
         return true;
     }
     let mut characters = bare.chars();
@@ -186,9 +177,7 @@ pub fn public_value<'a>(kind: &str, value: &'a str) -> Option<Cow<'a, str>> {
 /// case, `/` or `+` in it.
 pub fn is_aws_key_id(value: &str) -> bool {
     (4..=128).contains(&value.len())
-        && value
-            .bytes()
-            .all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
+        && value.bytes().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
 }
 
 /// True if a text is Vault's salted hash and not a raw value.
@@ -223,11 +212,7 @@ fn vault_hmac(value: &str) -> Cow<'_, str> {
         return Cow::Owned(format!("hmac-sha256:{}", value.to_ascii_lowercase()));
     }
     let prefix = value.get(..12).unwrap_or_default();
-    if prefix.eq_ignore_ascii_case("hmac-sha256:") {
-        lower(value)
-    } else {
-        Cow::Borrowed(value)
-    }
+    if prefix.eq_ignore_ascii_case("hmac-sha256:") { lower(value) } else { Cow::Borrowed(value) }
 }
 
 /// sshd prints `SHA256:` with or without padding, and MD5 with or without its
@@ -246,10 +231,7 @@ fn ssh_fingerprint(value: &str) -> Cow<'_, str> {
         .find(|it| it.starts_with("AAAA"))
         .and_then(|it| BASE64.decode(it.as_bytes()).ok());
     match blob {
-        Some(blob) => Cow::Owned(format!(
-            "SHA256:{}",
-            BASE64_NOPAD.encode(&Sha256::digest(&blob))
-        )),
+        Some(blob) => Cow::Owned(format!("SHA256:{}", BASE64_NOPAD.encode(&Sha256::digest(&blob)))),
         None => Cow::Borrowed(value),
     }
 }
@@ -270,15 +252,8 @@ mod tests {
 
     #[test]
     fn what_a_log_writes_over_a_secret_is_no_credential() {
-        for value in [
-            "****",
-            "[FILTERED]",
-            "<redacted>",
-            "xxxxxx",
-            "REDACTED",
-            "...",
-            "•••",
-        ] {
+        for value in ["****", "[FILTERED]", "<redacted>", "xxxxxx", "REDACTED", "...", "•••"]
+        {
             assert!(is_masked(value), "{value:?}");
         }
         for value in ["xx1xx", "hunter2", "x", "**a**"] {
@@ -292,14 +267,8 @@ mod tests {
         assert_eq!(canonical(SSH_PUBLIC_KEY, &format!("{bare}=")), bare);
         assert_eq!(canonical(SSH_PUBLIC_KEY, bare), bare);
         let md5 = "39:33:99:e9:a0:dc:f2:33:a3:e5:72:3b:7c:3a:56:84";
-        assert_eq!(
-            canonical(SSH_PUBLIC_KEY, &md5.to_uppercase()),
-            format!("MD5:{md5}")
-        );
-        assert_eq!(
-            canonical(SSH_PUBLIC_KEY, &format!("MD5:{md5}")),
-            format!("MD5:{md5}")
-        );
+        assert_eq!(canonical(SSH_PUBLIC_KEY, &md5.to_uppercase()), format!("MD5:{md5}"));
+        assert_eq!(canonical(SSH_PUBLIC_KEY, &format!("MD5:{md5}")), format!("MD5:{md5}"));
     }
 
     #[test]
@@ -309,10 +278,7 @@ mod tests {
         let line = format!("ssh-ed25519 {} deploy@example", BASE64.encode(blob));
         let expected = format!("SHA256:{}", BASE64_NOPAD.encode(&Sha256::digest(blob)));
         assert_eq!(canonical(SSH_PUBLIC_KEY, &line), expected);
-        assert_eq!(
-            public_value(SSH_PUBLIC_KEY, &line).as_deref(),
-            Some(expected.as_str())
-        );
+        assert_eq!(public_value(SSH_PUBLIC_KEY, &line).as_deref(), Some(expected.as_str()));
     }
 
     #[test]
@@ -321,10 +287,7 @@ mod tests {
         assert_eq!(canonical("entra_key_id", "8E6C-AB"), "8e6c-ab");
         let hmac = "0".repeat(62) + "AF";
         let expected = format!("hmac-sha256:{}", hmac.to_ascii_lowercase());
-        assert_eq!(
-            canonical(VAULT_HMAC, &format!("hmac-sha256:{hmac}")),
-            expected
-        );
+        assert_eq!(canonical(VAULT_HMAC, &format!("hmac-sha256:{hmac}")), expected);
         assert_eq!(canonical(VAULT_HMAC, &hmac), expected);
         assert_eq!(canonical(AWS_ACCESS_KEY_ID, " AKIAX "), "AKIAX");
     }
@@ -332,10 +295,7 @@ mod tests {
     #[test]
     fn a_raw_value_under_a_public_kind_is_not_shown() {
         assert_eq!(public_value(VAULT_HMAC, "hvs.CAESIJ-made-up-token"), None);
-        assert_eq!(
-            public_value(AWS_ACCESS_KEY_ID, "wJalrXUtnFEMI/K7MDENG/made-up"),
-            None
-        );
+        assert_eq!(public_value(AWS_ACCESS_KEY_ID, "wJalrXUtnFEMI/K7MDENG/made-up"), None);
         assert_eq!(public_value(SSH_PUBLIC_KEY, "hunter2"), None);
         assert_eq!(public_value(SECRET_VALUE, "hunter2"), None);
         assert_eq!(public_value(SECRET_SHA256, &"0a".repeat(32)), None);

@@ -17,11 +17,7 @@ pub fn clean_ip(text: &str) -> Cow<'_, str> {
     match parse_address(first) {
         Some(ip) => {
             let ip = ip.to_canonical().to_string();
-            if ip == first {
-                Cow::Borrowed(first)
-            } else {
-                Cow::Owned(ip)
-            }
+            if ip == first { Cow::Borrowed(first) } else { Cow::Owned(ip) }
         }
         None => Cow::Borrowed(without_port(first)),
     }
@@ -67,10 +63,10 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 
 /// `for="[2001:db8::1]:80";proto=https` names the client after `for=`.
 fn forwarded_for(text: &str) -> &str {
-    let entry = text.split(';').map(str::trim).find(|it| {
-        it.get(..4)
-            .is_some_and(|it| it.eq_ignore_ascii_case("for="))
-    });
+    let entry = text
+        .split(';')
+        .map(str::trim)
+        .find(|it| it.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("for=")));
     entry.map_or(text, |it| &it[4..])
 }
 

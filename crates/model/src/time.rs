@@ -205,10 +205,7 @@ fn parse_zone(bytes: &[u8]) -> Option<i64> {
             let seconds = (hours * 60 + minutes) * 60;
             Some(if *sign == b'-' { -seconds } else { seconds })
         }
-        word => ZONE_WORDS
-            .iter()
-            .find(|it| it.0.as_bytes() == word)
-            .map(|it| it.1 * 60),
+        word => ZONE_WORDS.iter().find(|it| it.0.as_bytes() == word).map(|it| it.1 * 60),
     }
 }
 
@@ -311,10 +308,7 @@ fn parse_month_first(text: &str) -> Option<i64> {
     let (time, offset) = match half {
         Some("AM" | "PM" | "am" | "pm") => {
             let is_afternoon = half.is_some_and(|it| it.eq_ignore_ascii_case("pm"));
-            (
-                parse_half_day(clock, is_afternoon)?,
-                parse_zone(zone.as_bytes())?,
-            )
+            (parse_half_day(clock, is_afternoon)?, parse_zone(zone.as_bytes())?)
         }
         other => {
             let (time, rest) = parse_clock(clock.as_bytes())?;
@@ -397,11 +391,7 @@ fn numeric_zone(text: &str) -> Cow<'_, str> {
         if starts && ends {
             let sign = if *minutes < 0 { '-' } else { '+' };
             let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
-            return Cow::Owned(format!(
-                "{}{sign}{hours:02}{rest:02}{}",
-                &text[..at],
-                &text[end..]
-            ));
+            return Cow::Owned(format!("{}{sign}{hours:02}{rest:02}{}", &text[..at], &text[end..]));
         }
     }
     Cow::Borrowed(text)
@@ -424,9 +414,8 @@ struct YearlessTime {
     offset_seconds: i64,
 }
 
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// The number of a month by the first three letters of its English name.
 fn month_of(name: &str) -> Option<i64> {
@@ -448,12 +437,7 @@ impl YearlessTime {
         };
         // A year here fails as a clock, and the text goes to `parse_time`.
         let (micros_of_day, zone) = parse_clock(clock.trim_start().as_bytes())?;
-        Some(Self {
-            month,
-            day,
-            micros_of_day,
-            offset_seconds: parse_zone(zone)?,
-        })
+        Some(Self { month, day, micros_of_day, offset_seconds: parse_zone(zone)? })
     }
 
     fn in_year(&self, year: i64) -> Option<i64> {
@@ -503,11 +487,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }

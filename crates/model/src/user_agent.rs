@@ -32,11 +32,7 @@ const PRODUCTS: &[(At, &str, &str)] = &[
     (Anywhere, "karpenter", "karpenter"),
     (Anywhere, "external-secrets", "external-secrets"),
     (Anywhere, "cluster-autoscaler", "cluster-autoscaler"),
-    (
-        Anywhere,
-        "aws-load-balancer-controller",
-        "aws-load-balancer-controller",
-    ),
+    (Anywhere, "aws-load-balancer-controller", "aws-load-balancer-controller"),
     (Anywhere, "stratus-red-team", "stratus-red-team"),
     (Anywhere, "hashicorp-vault", "vault"),
     (Start, "vault/", "vault"),
@@ -149,11 +145,7 @@ fn browser(text: &str, lower: &str) -> String {
             return name;
         }
     }
-    BROWSERS
-        .iter()
-        .find(|it| lower.contains(it.0))
-        .map_or("Mozilla", |it| it.1)
-        .to_owned()
+    BROWSERS.iter().find(|it| lower.contains(it.0)).map_or("Mozilla", |it| it.1).to_owned()
 }
 
 /// `secretsmanager.amazonaws.com` and the like: no product, no version, dots and letters.
@@ -162,9 +154,7 @@ fn is_host_name(text: &str) -> bool {
     text.contains('.')
         && last.len() >= 2
         && last.bytes().all(|it| it.is_ascii_alphabetic())
-        && text
-            .bytes()
-            .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-'))
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-'))
 }
 
 /// The words before the first version: `Apache-HttpClient/4.5 (Java/1.8)` is
@@ -175,21 +165,15 @@ fn first_words(text: &str) -> String {
         .map(str::trim)
         .find(|it| !it.is_empty())
         .unwrap_or_default();
-    let words: Vec<&str> = head
-        .split_whitespace()
-        .take_while(|it| !is_version(it))
-        .take(3)
-        .collect();
+    let words: Vec<&str> =
+        head.split_whitespace().take_while(|it| !is_version(it)).take(3).collect();
     let name = if words.is_empty() {
         // Nothing but a version: better than no product at all.
         "unknown".to_owned()
     } else {
         words.join(" ")
     };
-    name.chars()
-        .filter(|it| !it.is_control())
-        .take(LONGEST)
-        .collect()
+    name.chars().filter(|it| !it.is_control()).take(LONGEST).collect()
 }
 
 fn is_version(word: &str) -> bool {
@@ -212,10 +196,7 @@ mod tests {
                 "aws-cli/2.15.30 Python/3.11.8 Linux/6.5.0 exe/x86_64.ubuntu.22 prompt/off command/s3.ls",
                 "aws-cli",
             ),
-            (
-                "[aws-cli/1.18.69 Python/3.8.10 Linux/5.4 botocore/1.16.19]",
-                "aws-cli",
-            ),
+            ("[aws-cli/1.18.69 Python/3.8.10 Linux/5.4 botocore/1.16.19]", "aws-cli"),
             ("Boto3/1.34.0 md/Botocore#1.34.0 ua/2.0 os/linux", "Boto3"),
             ("Botocore/1.27.1 Python/3.9", "Botocore"),
             ("aws-sdk-go/1.44.1 (go1.19; linux; amd64)", "aws-sdk-go"),
@@ -228,37 +209,22 @@ mod tests {
                  terraform-provider-aws/5.7.0 aws-sdk-go/1.44.299 (go1.20.5; darwin; arm64)",
                 "Terraform",
             ),
-            (
-                "aws-sdk-go/1.44.299 (go1.20) APN/1.0 HashiCorp/1.0 Terraform/1.5.0",
-                "Terraform",
-            ),
+            ("aws-sdk-go/1.44.299 (go1.20) APN/1.0 HashiCorp/1.0 Terraform/1.5.0", "Terraform"),
             ("git/2.43.0", "git"),
             ("curl/8.5.0", "curl"),
             ("python-requests/2.31.0", "python-requests"),
             ("Go-http-client/1.1", "Go-http-client"),
             ("okhttp/4.9.3", "okhttp"),
-            (
-                "kubectl/v1.28.2 (linux/amd64) kubernetes/89a4ea3",
-                "kubectl",
-            ),
-            (
-                "Vault/1.15.2 (+https://www.vaultproject.io/; go1.21)",
-                "vault",
-            ),
-            (
-                "Apache-HttpClient/4.5.13 (Java/11.0.2)",
-                "Apache-HttpClient",
-            ),
+            ("kubectl/v1.28.2 (linux/amd64) kubernetes/89a4ea3", "kubectl"),
+            ("Vault/1.15.2 (+https://www.vaultproject.io/; go1.21)", "vault"),
+            ("Apache-HttpClient/4.5.13 (Java/11.0.2)", "Apache-HttpClient"),
             ("Python/3.9 aiohttp/3.8.4", "aiohttp"),
             ("My Agent 1.2", "My Agent"),
             ("payments-checkout", "payments-checkout"),
             ("cloudtrail.amazonaws.com", "cloudtrail.amazonaws.com"),
             ("AWS Internal", "aws-internal"),
             ("aws-internal/3 aws-sdk-java/1.12.488", "aws-internal"),
-            (
-                "[S3Console/0.4, aws-internal/3 aws-sdk-java/1.11]",
-                "S3Console",
-            ),
+            ("[S3Console/0.4, aws-internal/3 aws-sdk-java/1.11]", "S3Console"),
             (
                 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
                  Chrome/120.0.0.0 Safari/537.36",
@@ -272,10 +238,7 @@ mod tests {
                 "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:121.0) Gecko/20100101 Firefox/121.0",
                 "Firefox",
             ),
-            (
-                "Mozilla/5.0 (compatible; Googlebot/2.1; +http://a.example/bot.html)",
-                "Googlebot",
-            ),
+            ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://a.example/bot.html)", "Googlebot"),
             (
                 "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2; Trident/6.0)",
                 "Internet Explorer",

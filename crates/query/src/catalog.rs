@@ -17,9 +17,7 @@ use lastuse_store::{Store, StoreError, Table};
 
 use crate::guard::Answer;
 use crate::kept::{self, KeptView};
-use crate::known::{
-    self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts,
-};
+use crate::known::{self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts};
 use crate::table::StoreTable;
 
 static VIEWS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../queries/views");
@@ -114,14 +112,21 @@ impl Catalog {
     pub async fn report(&self, name: &str) -> Result<DataFrame, QueryError> {
         let Some(sql) = report_sql(name) else {
             let known: Vec<_> = reports().map(|it| it.0).collect();
-            return Err(QueryError::UnknownReport { name: name.to_owned(), known: known.join(", ") });
+            return Err(QueryError::UnknownReport {
+                name: name.to_owned(),
+                known: known.join(", "),
+            });
         };
         let error = |source| QueryError::Prepare { name: name.to_owned(), source };
         self.context.sql(sql).await.map_err(error)
     }
 
     /// The rows of a report, of one secret if wanted.
-    pub async fn report_rows(&self, name: &str, secret: Option<&str>) -> Result<Answer, QueryError> {
+    pub async fn report_rows(
+        &self,
+        name: &str,
+        secret: Option<&str>,
+    ) -> Result<Answer, QueryError> {
         let mut frame = self.report(name).await?;
         if let Some(secret) = secret {
             frame = frame.filter(col("secret_id").eq(lit(secret)))?;
@@ -229,7 +234,8 @@ async fn lifecycle(
     context: &SessionContext,
     as_of: i64,
 ) -> Result<Vec<LifecycleEvent>, DataFusionError> {
-    let sql = "SELECT event_time, target_secret_id, coalesce(target_version, target_credential_uid),
+    let sql =
+        "SELECT event_time, target_secret_id, coalesce(target_version, target_credential_uid),
             target_credential_uid, target_kind, target_state
         FROM lifecycle
         WHERE target_secret_id IS NOT NULL AND target_state IS NOT NULL

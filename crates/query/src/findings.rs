@@ -69,9 +69,10 @@ fn identified(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let mut columns = vec![uids];
     columns.extend(batch.columns().iter().map(Arc::clone));
     columns.push(Arc::new(BooleanArray::new_null(batch.num_rows())));
-    columns.push(Arc::new(StringArray::from_iter_values(
-        std::iter::repeat_n("open", batch.num_rows()),
-    )));
+    columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+        "open",
+        batch.num_rows(),
+    ))));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use lastuse_model::network::network;
 use lastuse_model::registry::ResolvedRegistry;
@@ -181,9 +179,9 @@ pub fn registered(
             }
             // One value may be given twice, as itself and as its SHA-256: it is one
             // credential, shown by its public value if it has one.
-            known.credentials.sort_by(|a, b| {
-                (&a.0, a.2.is_none(), &a.1).cmp(&(&b.0, b.2.is_none(), &b.1))
-            });
+            known
+                .credentials
+                .sort_by(|a, b| (&a.0, a.2.is_none(), &a.1).cmp(&(&b.0, b.2.is_none(), &b.1)));
             known.credentials.dedup_by(|a, b| a.0 == b.0);
             versions.push(known);
         }
@@ -282,7 +280,9 @@ pub fn version_credential_table(versions: &[KnownVersion]) -> RecordBatch {
     let all: Vec<_> = versions
         .iter()
         .zip(numbers)
-        .flat_map(|(it, number)| it.credentials.iter().map(move |credential| (it, number, credential)))
+        .flat_map(|(it, number)| {
+            it.credentials.iter().map(move |credential| (it, number, credential))
+        })
         .collect();
     batch(
         vec![
@@ -407,11 +407,8 @@ mod tests {
     fn a_disabled_key_is_revoked_until_it_is_enabled_again() {
         let learnt = learn(&[event(1, "A", "active"), event(5, "A", "inactive")]);
         assert_eq!((learnt[0].active_time, learnt[0].revoked_time), (Some(1), Some(5)));
-        let learnt = learn(&[
-            event(9, "A", "active"),
-            event(1, "A", "active"),
-            event(5, "A", "inactive"),
-        ]);
+        let learnt =
+            learn(&[event(9, "A", "active"), event(1, "A", "active"), event(5, "A", "inactive")]);
         assert_eq!((learnt[0].active_time, learnt[0].revoked_time), (Some(1), None));
     }
 
@@ -448,7 +445,8 @@ mod tests {
             ..KnownVersion::default()
         };
         let all = combine(vec![named], learn(&[event(1, "A", "active"), event(2, "B", "active")]));
-        let ids: Vec<_> = all.iter().map(|it| (it.secret_id.as_str(), it.version.as_str())).collect();
+        let ids: Vec<_> =
+            all.iter().map(|it| (it.secret_id.as_str(), it.version.as_str())).collect();
         assert_eq!(ids, [("payments", "1"), ("s", "B")]);
     }
 }

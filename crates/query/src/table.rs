@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::common::{Column, DFSchema, ScalarValue, project_schema};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -24,6 +24,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use lastuse_store::{ActiveFile, Table};
 
 /// The partition column of `events`.
@@ -66,7 +67,11 @@ impl StoreTable {
 struct FileStatistics<'a>(&'a [ActiveFile]);
 
 impl FileStatistics<'_> {
-    fn bound(&self, column: &Column, pick: impl Fn(&ActiveFile) -> Option<i64>) -> Option<ArrayRef> {
+    fn bound(
+        &self,
+        column: &Column,
+        pick: impl Fn(&ActiveFile) -> Option<i64>,
+    ) -> Option<ArrayRef> {
         match column.name() {
             "event_time" => {
                 let times = TimestampMicrosecondArray::from_iter(self.0.iter().map(pick));
@@ -147,6 +152,10 @@ impl TableProvider for StoreTable {
             state.config().target_partitions(),
             !self.schema.table_partition_cols().is_empty(),
         );
+        if groups.is_empty() {
+            // A scan without files has no partition, which no join can be planned over.
+            return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema(), projection)?)));
+        }
         let scan = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?

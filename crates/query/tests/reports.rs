@@ -3,8 +3,12 @@
 //!
 //! The tables of the store and the known tables (`secret_versions` and the like)
 //! are empty tables in memory, so a case inserts the rows it is about. Beside SQL,
-//! a file may say `RESET`, which empties all tables again, and `RESET AS OF 'TIME'`,
-//! which also sets the instant of the report; without it that is [`AS_OF`].
+//! a file may say
+//!
+//! - `RESET`, which empties all tables again, or `RESET AS OF 'TIME'`, which also sets
+//!   the instant of the report; without it that is [`AS_OF`];
+//! - `REPORT NAME COLUMN, COLUMN...`, which runs a report as the commands do, in its own
+//!   order, and shows these columns.
 //!
 //! With `LASTUSE_UPDATE_SLT=1` the answers are written into the files instead of
 //! being compared: read the difference before it is kept.
@@ -38,6 +42,8 @@ enum CaseError {
     Engine(#[from] datafusion::error::DataFusionError),
     #[error("{0}")]
     Arrow(#[from] arrow::error::ArrowError),
+    #[error("there is no report `{name}`")]
+    NoReport { name: String },
     #[error("{0}")]
     Time(#[from] jiff::Error),
 }
@@ -81,19 +87,38 @@ impl Tables {
             *self = Self::empty(as_of.trim_matches('\'')).await?;
             return Ok(DBOutput::StatementComplete(0));
         }
+        let (sql, columns) = match sql.trim().strip_prefix("REPORT ") {
+            Some(rest) => report(rest)?,
+            None => (sql, None),
+        };
         let frame = self.context.sql(sql).await?;
         let schema = SchemaRef::new(frame.schema().as_arrow().clone());
         let batches = frame.collect().await?;
         if sql.trim_start().starts_with("INSERT") {
             return Ok(DBOutput::StatementComplete(0));
         }
-        let types = schema.fields().iter().map(|it| column_type(it.data_type())).collect();
+        let columns = match columns {
+            Some(names) => {
+                names.iter().map(|it| schema.index_of(it)).collect::<Result<Vec<_>, _>>()?
+            }
+            None => (0..schema.fields().len()).collect(),
+        };
+        let types = columns.iter().map(|at| column_type(schema.field(*at).data_type())).collect();
         let mut rows = Vec::new();
         for batch in &batches {
-            rows.extend(cells(batch)?);
+            rows.extend(cells(&batch.project(&columns)?)?);
         }
         Ok(DBOutput::Rows { types, rows })
     }
+}
+
+/// The SQL of a report and the columns to show, of `NAME COLUMN, COLUMN...`.
+fn report(text: &str) -> Result<(&'static str, Option<Vec<&str>>), CaseError> {
+    let (name, columns) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+    let sql = catalog::reports().find(|it| it.0 == name).map(|it| it.1);
+    let sql = sql.ok_or_else(|| CaseError::NoReport { name: name.to_owned() })?;
+    let columns = columns.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
+    Ok((sql, Some(columns)))
 }
 
 /// The columns of a table as the engine scans it.

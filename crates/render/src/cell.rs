@@ -41,9 +41,7 @@ pub(crate) fn check(column: &str, data_type: &DataType) -> Result<(), RenderErro
         List(item) | LargeList(item) | FixedSizeList(item, _) | Map(item, _) => {
             check(column, item.data_type())
         }
-        Struct(fields) => fields
-            .iter()
-            .try_for_each(|it| check(column, it.data_type())),
+        Struct(fields) => fields.iter().try_for_each(|it| check(column, it.data_type())),
         Dictionary(_, values) => check(column, values),
         _ => Err(RenderError::UnsupportedType {
             column: crate::text::escape(column).into_owned(),
@@ -147,12 +145,7 @@ fn time_cell(array: &dyn Array, row: usize) -> Result<Cell<'_>, RenderError> {
     Ok(match data_type {
         Timestamp(unit, _) => instant(ticks(array, row, *unit), *unit),
         Date32 => date(array.as_primitive::<Date32Type>().value(row).into()),
-        Date64 => date(
-            array
-                .as_primitive::<Date64Type>()
-                .value(row)
-                .div_euclid(86_400_000),
-        ),
+        Date64 => date(array.as_primitive::<Date64Type>().value(row).div_euclid(86_400_000)),
         Time32(TimeUnit::Second) => time_of_day(
             array.as_primitive::<Time32SecondType>().value(row).into(),
             TimeUnit::Second,
@@ -241,19 +234,11 @@ fn interval(array: &dyn Array, row: usize, unit: IntervalUnit) -> String {
         }
         IntervalUnit::DayTime => {
             let it = array.as_primitive::<IntervalDayTimeType>().value(row);
-            (
-                0,
-                it.days,
-                SignedDuration::from_millis(it.milliseconds.into()),
-            )
+            (0, it.days, SignedDuration::from_millis(it.milliseconds.into()))
         }
         IntervalUnit::MonthDayNano => {
             let it = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
-            (
-                it.months,
-                it.days,
-                SignedDuration::from_nanos(it.nanoseconds),
-            )
+            (it.months, it.days, SignedDuration::from_nanos(it.nanoseconds))
         }
     };
     let mut text = String::from("P");
@@ -305,14 +290,8 @@ mod tests {
     #[test]
     fn an_instant_is_rfc_3339_utc_whatever_its_unit() {
         let expected = json!("2026-03-01T12:34:56Z");
-        assert_eq!(
-            shown(TimestampSecondArray::from(vec![1772368496])),
-            expected
-        );
-        assert_eq!(
-            shown(TimestampMillisecondArray::from(vec![1772368496000])),
-            expected
-        );
+        assert_eq!(shown(TimestampSecondArray::from(vec![1772368496])), expected);
+        assert_eq!(shown(TimestampMillisecondArray::from(vec![1772368496000])), expected);
         let micros = TimestampMicrosecondArray::from(vec![1772368496000000]);
         assert_eq!(shown(micros.clone()), expected);
         assert_eq!(shown(micros.with_timezone("UTC")), expected);
@@ -324,36 +303,18 @@ mod tests {
     fn an_instant_beyond_the_calendar_keeps_its_ticks() {
         let edge = TimestampMicrosecondArray::from(vec![i64::MAX]);
         assert_eq!(shown(edge), json!("9223372036854775807 µs"));
-        assert_eq!(
-            shown(Date32Array::from(vec![i32::MAX])),
-            json!("2147483647 d")
-        );
-        assert_eq!(
-            shown(Time64MicrosecondArray::from(vec![-1])),
-            json!("-1 µs")
-        );
+        assert_eq!(shown(Date32Array::from(vec![i32::MAX])), json!("2147483647 d"));
+        assert_eq!(shown(Time64MicrosecondArray::from(vec![-1])), json!("-1 µs"));
     }
 
     #[test]
     fn days_times_and_spans_have_their_iso_forms() {
         assert_eq!(shown(Date32Array::from(vec![-1])), json!("1969-12-31"));
-        assert_eq!(
-            shown(Date64Array::from(vec![86_400_000])),
-            json!("1970-01-02")
-        );
-        assert_eq!(
-            shown(Time32SecondArray::from(vec![3661])),
-            json!("01:01:01")
-        );
-        assert_eq!(
-            shown(DurationSecondArray::from(vec![5400])),
-            json!("PT1H30M")
-        );
+        assert_eq!(shown(Date64Array::from(vec![86_400_000])), json!("1970-01-02"));
+        assert_eq!(shown(Time32SecondArray::from(vec![3661])), json!("01:01:01"));
+        assert_eq!(shown(DurationSecondArray::from(vec![5400])), json!("PT1H30M"));
         let both = IntervalMonthDayNanoType::make_value(2, -3, 1_500_000_000);
-        assert_eq!(
-            shown(IntervalMonthDayNanoArray::from(vec![both])),
-            json!("P2M-3DT1.5S")
-        );
+        assert_eq!(shown(IntervalMonthDayNanoArray::from(vec![both])), json!("P2M-3DT1.5S"));
         assert_eq!(shown(IntervalYearMonthArray::from(vec![0])), json!("PT0S"));
     }
 
@@ -372,18 +333,12 @@ mod tests {
         let names: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
         let fields =
             StructArray::try_from(vec![("ips", Arc::new(ips) as ArrayRef), ("name", names)]);
-        assert_eq!(
-            shown(fields.unwrap()),
-            json!({"ips": [1, null], "name": null})
-        );
+        assert_eq!(shown(fields.unwrap()), json!({"ips": [1, null], "name": null}));
         assert_eq!(shown(NullArray::new(1)), Value::Null);
     }
 
     #[test]
     fn bytes_are_hex() {
-        assert_eq!(
-            shown(BinaryArray::from(vec![&b"\x00\xfe"[..]])),
-            json!("00fe")
-        );
+        assert_eq!(shown(BinaryArray::from(vec![&b"\x00\xfe"[..]])), json!("00fe"));
     }
 }

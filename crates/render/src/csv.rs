@@ -66,9 +66,8 @@ fn shown(array: &dyn Array, row: usize) -> Result<Cow<'_, str>, RenderError> {
         Cell::Instant(it) => Cow::Owned(it.to_string()),
         Cell::Plain(it) => Cow::Owned(it),
         Cell::List(items) => {
-            let parts: Result<Vec<_>, _> = (0..items.len())
-                .map(|it| shown(&items, it).map(Cow::into_owned))
-                .collect();
+            let parts: Result<Vec<_>, _> =
+                (0..items.len()).map(|it| shown(&items, it).map(Cow::into_owned)).collect();
             Cow::Owned(parts?.join(";"))
         }
         Cell::Struct(..) => Cow::Owned(json::to_text(&json_value(array, row)?)?),
@@ -109,21 +108,14 @@ mod tests {
     }
 
     fn parsed(text: &str) -> Vec<Vec<String>> {
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .from_reader(text.as_bytes());
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
         let records = reader.records();
-        records
-            .map(|it| it.unwrap().iter().map(str::to_owned).collect())
-            .collect()
+        records.map(|it| it.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 
     #[test]
     fn quotes_commas_and_line_ends_stay_inside_their_cell() {
-        let rows = batch(vec![
-            ("a,b", text(&["say \"hi\"", "x\ny"])),
-            ("n", numbers(&[-5, 7])),
-        ]);
+        let rows = batch(vec![("a,b", text(&["say \"hi\"", "x\ny"])), ("n", numbers(&[-5, 7]))]);
         let csv = csv_of(rows);
         assert_eq!(csv, "\"a,b\",n\r\n\"say \"\"hi\"\"\",-5\r\n\"x\ny\",7\r\n");
         assert_eq!(parsed(&csv)[1], ["say \"hi\"", "-5"]);
@@ -132,10 +124,7 @@ mod tests {
     #[test]
     fn what_a_spreadsheet_would_run_gets_a_quote_mark() {
         let hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"];
-        for record in parsed(&csv_of(batch(vec![("a", text(&hostile))])))
-            .iter()
-            .skip(1)
-        {
+        for record in parsed(&csv_of(batch(vec![("a", text(&hostile))]))).iter().skip(1) {
             assert!(record[0].starts_with('\''), "{record:?}");
         }
         let header = csv_of(batch(vec![("=cmd()", text(&[]))]));

@@ -47,20 +47,19 @@ pub fn inventory(
         let registered = version[0].secret_id.is_some();
         if registered_above && !registered {
             let title = "Credentials that no registry entry explains";
-            writeln!(
-                out,
-                "{}\n",
-                text::cut(title, options.width.unwrap_or(usize::MAX))
-            )?;
+            writeln!(out, "{}\n", text::cut(title, options.width.unwrap_or(usize::MAX)))?;
         }
         registered_above = registered;
         write_version(&version, as_of, &columns, &layout, options, out)?;
     }
     if more > 0 {
-        let text = format!(
-            "\n{more} more credentials outside the registry; `--format json` lists all"
-        );
-        writeln!(out, "{text}")?;
+        let text =
+            format!("{more} more credentials outside the registry; `--format json` lists all");
+        let pieces: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        writeln!(out)?;
+        for line in layout::wrap(&pieces, " ", "", options.width) {
+            writeln!(out, "{line}")?;
+        }
     }
     if !layout.hidden.is_empty() {
         writeln!(out)?;
@@ -125,9 +124,7 @@ impl Consumer {
             principal: it.text("principal")?,
             declared: it.flag("declared")?,
             attribution: it.text("attribution")?,
-            last_used_time: it
-                .time("last_used_time")?
-                .max(it.time("derived_last_used_time")?),
+            last_used_time: it.time("last_used_time")?.max(it.time("derived_last_used_time")?),
             last_rejected_time: it.time("last_rejected_time")?,
             attempt_count: it.number("attempt_count")?,
             use_count: it.number("use_count")?,
@@ -140,12 +137,8 @@ impl Consumer {
     /// A version that nobody was seen to present has a row without a consumer.
     fn is_nobody(&self) -> bool {
         let named = self.workload.is_some() || self.principal.is_some();
-        let counts = [
-            self.attempt_count,
-            self.use_count,
-            self.derived_use_count,
-            self.rejected_count,
-        ];
+        let counts =
+            [self.attempt_count, self.use_count, self.derived_use_count, self.rejected_count];
         !named && counts.iter().all(|it| *it == 0)
     }
 
@@ -297,13 +290,8 @@ fn versions(rows: &[Consumer]) -> Vec<Vec<&Consumer>> {
     ordered.sort_by_key(|(key, _)| (key.0.is_none(), urgency[&key.0], key.0, places[key]));
     let mut versions: Vec<Vec<&Consumer>> = ordered.into_iter().map(|it| it.1).collect();
     for consumers in &mut versions {
-        consumers.sort_by_key(|it| {
-            (
-                it.concern(),
-                it.is_by_principal(),
-                Reverse(it.last_used_time),
-            )
-        });
+        consumers
+            .sort_by_key(|it| (it.concern(), it.is_by_principal(), Reverse(it.last_used_time)));
     }
     versions
 }
@@ -316,19 +304,13 @@ fn write_summary(
     out: &mut dyn Write,
 ) -> Result<(), RenderError> {
     let named = rows.iter().filter(|it| !it.is_nobody());
-    let consumers: BTreeSet<_> = named
-        .map(|it| (&it.workload, &it.environment, &it.principal))
-        .collect();
+    let consumers: BTreeSet<_> =
+        named.map(|it| (&it.workload, &it.environment, &it.principal)).collect();
     let registered = || rows.iter().filter(|it| it.secret_id.is_some());
     let secrets: BTreeSet<_> = registered().map(|it| &it.secret_id).collect();
-    let versions: BTreeSet<_> = registered()
-        .map(|it| (&it.secret_id, &it.version))
-        .collect();
-    let others: BTreeSet<_> = rows
-        .iter()
-        .filter(|it| it.secret_id.is_none())
-        .map(|it| &it.credential_uid)
-        .collect();
+    let versions: BTreeSet<_> = registered().map(|it| (&it.secret_id, &it.version)).collect();
+    let others: BTreeSet<_> =
+        rows.iter().filter(|it| it.secret_id.is_none()).map(|it| &it.credential_uid).collect();
     let mut pieces = vec![
         format!("{},", text::counted(secrets.len(), "secret")),
         format!("{},", text::counted(versions.len(), "version")),
@@ -342,11 +324,7 @@ fn write_summary(
     }
     pieces.push(format!("as of {}", text::minute(as_of)));
     for line in wrap(&pieces, " ", "  ", options.width) {
-        writeln!(
-            out,
-            "{}",
-            painted(&line, options.colour.then_some(Style::Bold))
-        )?;
+        writeln!(out, "{}", painted(&line, options.colour.then_some(Style::Bold)))?;
     }
     let count = |it: fn(&Consumer) -> bool| rows.iter().filter(|row| it(row)).count();
     let used = count(|it| it.concern() == Concern::UsedAfterCutoff);
@@ -357,12 +335,7 @@ fn write_summary(
         (used, "!", "used a version after its cutoff", Style::Bad),
         (rejected, "x", "rejected after its cutoff", Style::Bad),
         (shadows, "+", "not declared in the registry", Style::Warning),
-        (
-            by_principal,
-            "~",
-            "known by principal only: no proof of use",
-            Style::Faint,
-        ),
+        (by_principal, "~", "known by principal only: no proof of use", Style::Faint),
     ] {
         if count > 0 {
             let line = format!("{mark} {} {meaning}", text::counted(count, "consumer"));
@@ -392,10 +365,8 @@ struct Importance(usize);
 fn columns(rows: &[Consumer], as_of: Timestamp) -> Vec<Column> {
     let mut columns: Vec<Column> = COLUMNS.iter().map(|it| Column::new(it.0, it.1.0)).collect();
     for column in &mut columns {
-        column.right = matches!(
-            column.title.as_str(),
-            "last used" | "uses" | "derived" | "rejected"
-        );
+        column.right =
+            matches!(column.title.as_str(), "last used" | "uses" | "derived" | "rejected");
         column.shrinks = matches!(column.title.as_str(), "workload" | "env" | "principal");
     }
     columns[0].width = 2;
@@ -439,9 +410,8 @@ fn write_version(
     options: &Options,
     out: &mut dyn Write,
 ) -> Result<(), RenderError> {
-    for (index, line) in wrap(&facts(consumers, as_of), "  ", "  ", options.width)
-        .iter()
-        .enumerate()
+    for (index, line) in
+        wrap(&facts(consumers, as_of), "  ", "  ", options.width).iter().enumerate()
     {
         let style = (options.colour && index == 0).then_some(Style::Bold);
         writeln!(out, "{}", painted(line, style))?;

@@ -136,10 +136,7 @@ mod tests {
     #[test]
     fn an_array_has_one_object_per_line_with_keys_in_column_order() {
         let rows = batch(vec![("z", text(&["a", "b"])), ("a", numbers(&[1, 2]))]);
-        assert_eq!(
-            json_of(&[rows]),
-            "[\n{\"z\":\"a\",\"a\":1},\n{\"z\":\"b\",\"a\":2}\n]\n"
-        );
+        assert_eq!(json_of(&[rows]), "[\n{\"z\":\"a\",\"a\":1},\n{\"z\":\"b\",\"a\":2}\n]\n");
     }
 
     #[test]
@@ -151,21 +148,14 @@ mod tests {
 
     #[test]
     fn two_columns_of_one_name_both_survive() {
-        let rows = batch(vec![
-            ("n", numbers(&[1])),
-            ("n_2", numbers(&[2])),
-            ("n", numbers(&[3])),
-        ]);
+        let rows = batch(vec![("n", numbers(&[1])), ("n_2", numbers(&[2])), ("n", numbers(&[3]))]);
         let parsed: Value = serde_json::from_str(&json_of(&[rows])).unwrap();
         assert_eq!(parsed, json!([{"n": 1, "n_2": 2, "n_3": 3}]));
     }
 
     #[test]
     fn nothing_hidden_stands_raw_in_json() {
-        let rows = batch(vec![(
-            "a",
-            text(&["\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}é"]),
-        )]);
+        let rows = batch(vec![("a", text(&["\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}é"]))]);
         let expected = "[\n{\"a\":\"\\u001b[2J\\u009b\\u007f\\u202e\\udb40\\udc41é\"}\n]\n";
         assert_eq!(json_of(&[rows]), expected);
     }

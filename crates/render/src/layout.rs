@@ -29,13 +29,7 @@ impl Column {
     pub(crate) fn new(title: &str, rank: usize) -> Column {
         let title = text::escape(title).into_owned();
         let width = text::width(&title);
-        Column {
-            title,
-            right: false,
-            shrinks: true,
-            rank,
-            width,
-        }
+        Column { title, right: false, shrinks: true, rank, width }
     }
 
     /// Makes room for `shown`, which is escaped.
@@ -44,11 +38,7 @@ impl Column {
     }
 
     fn narrowest(&self) -> usize {
-        if self.shrinks {
-            self.width.min(NARROWEST)
-        } else {
-            self.width
-        }
+        if self.shrinks { self.width.min(NARROWEST) } else { self.width }
     }
 }
 
@@ -64,10 +54,7 @@ pub(crate) fn fit(columns: &[Column], width: Option<usize>) -> Layout {
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     let mut hidden = Vec::new();
     let Some(width) = width else {
-        let shown = shown
-            .into_iter()
-            .map(|it| (it, columns[it].width))
-            .collect();
+        let shown = shown.into_iter().map(|it| (it, columns[it].width)).collect();
         return Layout { shown, hidden };
     };
     let gaps = |count: usize| GAP * count.saturating_sub(1);
@@ -85,17 +72,8 @@ pub(crate) fn fit(columns: &[Column], width: Option<usize>) -> Layout {
     hidden.sort_unstable();
     let room = width.saturating_sub(gaps(shown.len()));
     let limit = widest_limit(columns, &shown, room);
-    let limited = |it: usize| {
-        columns[it]
-            .width
-            .min(limit)
-            .max(columns[it].narrowest())
-            .min(room)
-    };
-    Layout {
-        shown: shown.into_iter().map(|it| (it, limited(it))).collect(),
-        hidden,
-    }
+    let limited = |it: usize| columns[it].width.min(limit).max(columns[it].narrowest()).min(room);
+    Layout { shown: shown.into_iter().map(|it| (it, limited(it))).collect(), hidden }
 }
 
 /// The largest width to which text columns can be limited so that all fit `room`.
@@ -107,11 +85,7 @@ fn widest_limit(columns: &[Column], shown: &[usize], room: usize) -> usize {
     let (mut fits, mut exceeds) = (0, room + 1);
     while exceeds - fits > 1 {
         let middle = fits + (exceeds - fits) / 2;
-        if total(middle) <= room {
-            fits = middle
-        } else {
-            exceeds = middle
-        }
+        if total(middle) <= room { fits = middle } else { exceeds = middle }
     }
     fits
 }
@@ -196,27 +170,14 @@ pub(crate) fn write_header(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let style = |it: Style| colour.then_some(it);
-    let title = |it: usize| {
-        (
-            Cow::Borrowed(columns[it].title.as_str()),
-            style(Style::Bold),
-        )
-    };
+    let title = |it: usize| (Cow::Borrowed(columns[it].title.as_str()), style(Style::Bold));
     write_line(columns, layout, title, out)?;
     let rule = |(index, width): &(usize, usize)| {
-        let dash = if columns[*index].title.is_empty() {
-            " "
-        } else {
-            "─"
-        };
+        let dash = if columns[*index].title.is_empty() { " " } else { "─" };
         dash.repeat(*width)
     };
     let rules: Vec<String> = layout.shown.iter().map(rule).collect();
-    writeln!(
-        out,
-        "{}",
-        painted(&rules.join(&" ".repeat(GAP)), style(Style::Faint))
-    )
+    writeln!(out, "{}", painted(&rules.join(&" ".repeat(GAP)), style(Style::Faint)))
 }
 
 /// Says which columns there was no room for, and how to see them.
@@ -229,21 +190,14 @@ pub(crate) fn write_hidden(
     if layout.hidden.is_empty() {
         return Ok(());
     }
-    let mut pieces = vec![format!(
-        "{} hidden:",
-        text::counted(layout.hidden.len(), "column")
-    )];
+    let mut pieces = vec![format!("{} hidden:", text::counted(layout.hidden.len(), "column"))];
     let names = layout.hidden.iter().map(|it| columns[*it].title.as_str());
     let names: Vec<&str> = names.collect();
     pieces.extend(names.iter().enumerate().map(|(index, name)| {
         let end = if index + 1 < names.len() { "," } else { ";" };
         format!("{name}{end}")
     }));
-    pieces.extend(
-        "widen the terminal or use --format json"
-            .split(' ')
-            .map(str::to_owned),
-    );
+    pieces.extend("widen the terminal or use --format json".split(' ').map(str::to_owned));
     for line in wrap(&pieces, " ", "", width) {
         writeln!(out, "{line}")?;
     }
@@ -274,10 +228,7 @@ pub(crate) fn wrap(
         }
     }
     lines.push(line);
-    lines
-        .iter()
-        .map(|it| text::cut(it.trim_end(), limit).into_owned())
-        .collect()
+    lines.iter().map(|it| text::cut(it.trim_end(), limit).into_owned()).collect()
 }
 
 #[cfg(test)]
@@ -328,15 +279,8 @@ mod tests {
 
     #[test]
     fn pieces_are_joined_to_lines_that_fit() {
-        let pieces = [
-            "aaa".to_owned(),
-            "bbb".to_owned(),
-            "cccccccccccc".to_owned(),
-        ];
-        assert_eq!(
-            wrap(&pieces, " · ", "  ", Some(10)),
-            ["aaa · bbb", "  ccccccc…"]
-        );
+        let pieces = ["aaa".to_owned(), "bbb".to_owned(), "cccccccccccc".to_owned()];
+        assert_eq!(wrap(&pieces, " · ", "  ", Some(10)), ["aaa · bbb", "  ccccccc…"]);
         assert_eq!(wrap(&pieces[..2], " · ", "  ", None), ["aaa · bbb"]);
     }
 }

@@ -67,12 +67,8 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(given: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL
-            .into_iter()
-            .find(|it| it.name().eq_ignore_ascii_case(given));
-        known.ok_or_else(|| UnknownFormat {
-            given: text::escape(given).into_owned(),
-        })
+        let known = Self::ALL.into_iter().find(|it| it.name().eq_ignore_ascii_case(given));
+        known.ok_or_else(|| UnknownFormat { given: text::escape(given).into_owned() })
     }
 }
 
@@ -192,54 +188,30 @@ mod tests {
         let rows = batch(vec![("a", text(&["x"])), ("b", text(&["y"]))]);
         let mut out = Vec::new();
         let schema = batch(vec![("a", text(&["x"]))]).schema();
-        let error = render(
-            &[rows],
-            &schema,
-            Format::Json,
-            &Options::default(),
-            &mut out,
-        );
-        assert!(matches!(
-            error,
-            Err(RenderError::ColumnCount {
-                expected: 1,
-                found: 2
-            })
-        ));
+        let error = render(&[rows], &schema, Format::Json, &Options::default(), &mut out);
+        assert!(matches!(error, Err(RenderError::ColumnCount { expected: 1, found: 2 })));
         assert!(out.is_empty());
     }
 
     #[test]
     fn a_type_without_text_form_is_refused_by_the_name_of_its_column() {
-        let union = DataType::Union(
-            arrow_schema::UnionFields::empty(),
-            arrow_schema::UnionMode::Dense,
-        );
+        let union =
+            DataType::Union(arrow_schema::UnionFields::empty(), arrow_schema::UnionMode::Dense);
         let schema = Schema::new(vec![arrow_schema::Field::new("odd", union, true)]);
         let mut out = Vec::new();
         let error = render(&[], &schema, Format::Csv, &Options::default(), &mut out).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("cannot show column `odd` of type Union")
-        );
+        assert!(error.to_string().starts_with("cannot show column `odd` of type Union"));
     }
 
     #[test]
     fn the_same_rows_in_other_batches_give_the_same_bytes() {
-        let column: ArrayRef = Arc::new(BinaryViewArray::from_iter_values([
-            &b"\x00\xff"[..],
-            b"a",
-            b"",
-        ]));
+        let column: ArrayRef =
+            Arc::new(BinaryViewArray::from_iter_values([&b"\x00\xff"[..], b"a", b""]));
         let whole = batch(vec![("name", text(&["x", "y", "z"])), ("bytes", column)]);
         let parts = [whole.slice(0, 1), whole.slice(1, 0), whole.slice(1, 2)];
         for format in Format::ALL {
             let split = rendered(&parts, format, &Options::default());
-            assert_eq!(
-                rendered(std::slice::from_ref(&whole), format, &Options::default()),
-                split
-            );
+            assert_eq!(rendered(std::slice::from_ref(&whole), format, &Options::default()), split);
         }
     }
 

@@ -34,10 +34,8 @@ fn finding(row: &Map<String, Value>) -> Value {
     let version = format!("{} version {}", text("secret_id"), text("version"));
     let title = format!("{} by {}", title(text("class")), text("workload"));
     let ips: Vec<Value> = get("source_ips").as_array().cloned().unwrap_or_default();
-    let evidences: Vec<Value> = ips
-        .iter()
-        .map(|ip| json!({"src_endpoint": {"ip": ip}, "actor": actor(row)}))
-        .collect();
+    let evidences: Vec<Value> =
+        ips.iter().map(|ip| json!({"src_endpoint": {"ip": ip}, "actor": actor(row)})).collect();
     let observables: Vec<Value> = ips
         .iter()
         .map(|ip| json!({"name": "evidences.src_endpoint.ip", "type_id": 2, "value": ip}))

@@ -31,11 +31,7 @@ pub(crate) fn write(
             let cells: Vec<Cow<'_, str>> = cells.collect::<Result<_, _>>()?;
             let repeated = repeated_cells(&cells, &above, options.grouped_columns);
             let cell_of = |index: usize| {
-                let text = if index < repeated {
-                    ""
-                } else {
-                    cells[index].as_ref()
-                };
+                let text = if index < repeated { "" } else { cells[index].as_ref() };
                 let style = Style::of(schema.field(index).name(), text);
                 (Cow::Borrowed(text), style.filter(|_| options.colour))
             };
@@ -64,9 +60,8 @@ pub(crate) fn shown(array: &dyn Array, row: usize) -> Result<Cow<'_, str>, Rende
         Cell::Plain(it) => Cow::Owned(it),
         Cell::List(items) if items.is_empty() => Cow::Borrowed("-"),
         Cell::List(items) => {
-            let parts: Result<Vec<_>, _> = (0..items.len())
-                .map(|it| shown(&items, it).map(Cow::into_owned))
-                .collect();
+            let parts: Result<Vec<_>, _> =
+                (0..items.len()).map(|it| shown(&items, it).map(Cow::into_owned)).collect();
             Cow::Owned(parts?.join(", "))
         }
         Cell::Struct(..) => {
@@ -83,10 +78,7 @@ fn measured(batches: &[RecordBatch], schema: &Schema) -> Result<Vec<Column>, Ren
     for (index, field) in schema.fields().iter().enumerate() {
         let mut column = Column::new(field.name(), index);
         column.right = is_number(field.data_type());
-        let fixed = matches!(
-            field.data_type(),
-            DataType::Boolean | DataType::Timestamp(..)
-        );
+        let fixed = matches!(field.data_type(), DataType::Boolean | DataType::Timestamp(..));
         column.shrinks = !column.right && !fixed;
         for batch in batches {
             let values = batch.column(index);
@@ -103,9 +95,7 @@ fn measured(batches: &[RecordBatch], schema: &Schema) -> Result<Vec<Column>, Ren
 /// differs ends the group, since what follows belongs to it.
 fn repeated_cells(cells: &[Cow<'_, str>], above: &[String], grouped: usize) -> usize {
     let pairs = cells.iter().zip(above).take(grouped);
-    pairs
-        .take_while(|(cell, above)| cell.as_ref() == above.as_str())
-        .count()
+    pairs.take_while(|(cell, above)| cell.as_ref() == above.as_str()).count()
 }
 
 #[cfg(test)]
@@ -120,32 +110,19 @@ mod tests {
     }
 
     fn at(width: usize) -> Options {
-        Options {
-            width: Some(width),
-            ..Options::default()
-        }
+        Options { width: Some(width), ..Options::default() }
     }
 
     fn last_use() -> RecordBatch {
         batch(vec![
             (
                 "secret_id",
-                text(&[
-                    "payments/stripe",
-                    "payments/stripe",
-                    "search/elastic-cluster-api-key",
-                ]),
+                text(&["payments/stripe", "payments/stripe", "search/elastic-cluster-api-key"]),
             ),
             ("version", text(&["1", "2", "1"])),
-            (
-                "last_used_time",
-                instants(&["2026-03-01T12:34:56Z", "", "2026-04-02T00:00:00Z"]),
-            ),
+            ("last_used_time", instants(&["2026-03-01T12:34:56Z", "", "2026-04-02T00:00:00Z"])),
             ("use_count", numbers(&[12034, 0, 7])),
-            (
-                "source_ips",
-                lists(&[&["10.4.0.1", "10.4.0.2"], &[], &["10.9.0.1"]]),
-            ),
+            ("source_ips", lists(&[&["10.4.0.1", "10.4.0.2"], &[], &["10.9.0.1"]])),
             ("state", text(&["old_only", "new_only", "both"])),
         ])
     }
@@ -199,10 +176,7 @@ mod tests {
 
     #[test]
     fn repeated_leading_cells_are_blank_on_request() {
-        let options = Options {
-            grouped_columns: 1,
-            ..at(60)
-        };
+        let options = Options { grouped_columns: 1, ..at(60) };
         insta::assert_snapshot!(table(&last_use(), &options), @"
         secret_id              version  last_used_time     use_count
         ─────────────────────  ───────  ─────────────────  ─────────
@@ -217,10 +191,7 @@ mod tests {
     #[test]
     fn a_group_ends_with_its_first_column() {
         let rows = batch(vec![("a", text(&["x", "y"])), ("b", text(&["1", "1"]))]);
-        let options = Options {
-            grouped_columns: 2,
-            ..Options::default()
-        };
+        let options = Options { grouped_columns: 2, ..Options::default() };
         insta::assert_snapshot!(table(&rows, &options), @"
         a  b
         ─  ─
@@ -240,14 +211,8 @@ mod tests {
 
     #[test]
     fn only_states_are_coloured_and_only_on_request() {
-        let rows = batch(vec![
-            ("state", text(&["old_only"])),
-            ("name", text(&["old_only"])),
-        ]);
-        let options = Options {
-            colour: true,
-            ..Options::default()
-        };
+        let rows = batch(vec![("state", text(&["old_only"])), ("name", text(&["old_only"]))]);
+        let options = Options { colour: true, ..Options::default() };
         let coloured = table(&rows, &options);
         let last = coloured.lines().last().unwrap();
         assert_eq!(last, "\u{1b}[33mold_only\u{1b}[0m  old_only");

@@ -13,11 +13,7 @@ pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let field =
         |(name, column): &(&str, ArrayRef)| Field::new(*name, column.data_type().clone(), true);
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
-    RecordBatch::try_new(
-        Arc::new(schema),
-        columns.into_iter().map(|it| it.1).collect(),
-    )
-    .unwrap()
+    RecordBatch::try_new(Arc::new(schema), columns.into_iter().map(|it| it.1).collect()).unwrap()
 }
 
 pub(crate) fn text(values: &[&str]) -> ArrayRef {
@@ -36,14 +32,8 @@ pub(crate) fn numbers(values: &[i64]) -> ArrayRef {
 
 /// Instants in RFC 3339; an empty string stands for null.
 pub(crate) fn instants(values: &[&str]) -> ArrayRef {
-    let micros = values
-        .iter()
-        .map(|it| it.parse().ok().map(jiff::Timestamp::as_microsecond));
-    Arc::new(
-        micros
-            .collect::<TimestampMicrosecondArray>()
-            .with_timezone("UTC"),
-    )
+    let micros = values.iter().map(|it| it.parse().ok().map(jiff::Timestamp::as_microsecond));
+    Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }
 
 pub(crate) fn lists(values: &[&[&str]]) -> ArrayRef {

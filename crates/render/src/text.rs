@@ -78,11 +78,7 @@ pub(crate) fn age(time: Timestamp, as_of: Timestamp) -> String {
         it @ 172_800..8_640_000 => format!("{}d", it / 86_400),
         _ => return time.strftime("%Y-%m-%d").to_string(),
     };
-    if seconds < 0 {
-        format!("in {count}")
-    } else {
-        format!("{count} ago")
-    }
+    if seconds < 0 { format!("in {count}") } else { format!("{count} ago") }
 }
 
 /// A number with its thousands apart.

@@ -23,8 +23,14 @@ pub const SAMPLE_BYTES: usize = 64 << 10;
 /// Records of JSON that are looked at: the first may be of an odd kind.
 const RECORDS_MAX: usize = 10;
 
+/// Bytes that hold a typical record or two, and are tried before the whole sample.
+const GLANCE_BYTES: usize = 8 << 10;
+
 /// Lines of text that are looked at.
 const LINES_MAX: usize = 200;
+
+/// Bytes of each of them.
+const LINE_BYTES_MAX: usize = 4 << 10;
 
 /// Sources by name, the generic ones last.
 #[derive(Debug, Clone, Default)]
@@ -236,11 +242,18 @@ fn judge_json(
     {
         return no(lacks(field));
     }
+    let found = (2 + fields.len(), Verdict::Match { format, strength: fields.len() });
+    let is_found =
+        |rows: &[Row]| rows.iter().any(|it| it.missing.is_none() && it.excluded.is_none());
+    let glance = sample.bytes.get(..GLANCE_BYTES);
+    if glance.is_some_and(|it| is_found(&read_rows(source, format, it))) {
+        return found;
+    }
     let whole = read_rows(source, format, sample.bytes);
     let is_cut = whole.is_empty() && !sample.complete;
     let rows = if is_cut { read_rows(source, format, &repair::close(sample.bytes)) } else { whole };
-    if rows.iter().any(|it| it.missing.is_none() && it.excluded.is_none()) {
-        return (2 + fields.len(), Verdict::Match { format, strength: fields.len() });
+    if is_found(&rows) {
+        return found;
     }
     match rows.iter().find(|it| it.missing.is_none()).or(rows.first()) {
         Some(Row { missing: None, excluded: Some(field) }) => {
@@ -345,10 +358,16 @@ fn first_lines<'a>(sample: &Sample<'a>) -> impl Iterator<Item = std::borrow::Cow
         Some(last) if !sample.complete => last,
         _ => bytes.len(),
     };
-    let lines = bytes[..end].split(|it| *it == b'\n');
+    let mut rest = Some(&bytes[..end]);
+    let lines = std::iter::from_fn(move || {
+        let from = rest.take()?;
+        let line = memchr::memchr(b'\n', from).unwrap_or(from.len());
+        rest = from.get(line + 1..);
+        Some(&from[..line])
+    });
     let lines = lines.map(|it| it.trim_ascii_end()).map(|it| {
         let zeros = it.iter().take_while(|byte| **byte == 0).count();
-        &it[zeros..]
+        &it[zeros..it.len().min(zeros + LINE_BYTES_MAX)]
     });
     lines.filter(|it| !it.is_empty()).take(LINES_MAX).map(String::from_utf8_lossy)
 }

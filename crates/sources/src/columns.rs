@@ -83,10 +83,7 @@ impl Columns {
         let valid = simdutf8::basic::from_utf8(&bytes).is_ok();
         self.bytes += bytes.len();
         let index = self.push_buffer(Shared { bytes, valid });
-        BufferId {
-            index,
-            batch: self.batch,
-        }
+        BufferId { index, batch: self.batch }
     }
 
     /// Sets a field of the current row to a part of a buffer, without a copy where
@@ -96,10 +93,7 @@ impl Columns {
     /// If the buffer is from before the last `finish`, or the span is not within it.
     #[inline]
     pub fn set_span(&mut self, column: usize, buffer: BufferId, start: usize, end: usize) {
-        assert_eq!(
-            buffer.batch, self.batch,
-            "the buffer belongs to columns already finished"
-        );
+        assert_eq!(buffer.batch, self.batch, "the buffer belongs to columns already finished");
         let shared = &self.buffers[buffer.index as usize];
         let text = &shared.bytes[start..end];
         let valid = if shared.valid {
@@ -137,10 +131,8 @@ impl Columns {
             Some(index) => index,
             None => {
                 // The place is taken now, so that views can name it; the bytes come later.
-                let index = self.push_buffer(Shared {
-                    bytes: Buffer::from(Vec::<u8>::new()),
-                    valid: true,
-                });
+                let index =
+                    self.push_buffer(Shared { bytes: Buffer::from(Vec::<u8>::new()), valid: true });
                 self.side_index = Some(index);
                 index
             }
@@ -252,11 +244,7 @@ impl Columns {
     }
 
     fn buffer(&self, index: usize) -> &[u8] {
-        if self.side_index == Some(index as u32) {
-            &self.side
-        } else {
-            &self.buffers[index].bytes
-        }
+        if self.side_index == Some(index as u32) { &self.side } else { &self.buffers[index].bytes }
     }
 
     fn push_buffer(&mut self, shared: Shared) -> u32 {
@@ -316,10 +304,7 @@ fn view(whole: &[u8], start: usize, len: usize, buffer: u32, offset: u32) -> u12
             | (u128::from(buffer) << 64)
             | (u128::from(offset) << 96);
     }
-    let text = match whole
-        .get(start..start + 16)
-        .and_then(|it| <[u8; 16]>::try_from(it).ok())
-    {
+    let text = match whole.get(start..start + 16).and_then(|it| <[u8; 16]>::try_from(it).ok()) {
         // Reading too much and masking it off is quicker than copying a few bytes.
         Some(sixteen) => u128::from_le_bytes(sixteen) & ((1u128 << (len * 8)) - 1),
         None => {
@@ -333,11 +318,7 @@ fn view(whole: &[u8], start: usize, len: usize, buffer: u32, offset: u32) -> u12
 
 /// Length, index of the buffer and offset there (both without meaning if it is short).
 fn parts(view: u128) -> (usize, usize, usize) {
-    (
-        view as u32 as usize,
-        (view >> 64) as u32 as usize,
-        (view >> 96) as usize,
-    )
+    (view as u32 as usize, (view >> 64) as u32 as usize, (view >> 96) as usize)
 }
 
 /// Whether a character of valid UTF-8 starts (or the text ends) there.
@@ -348,11 +329,7 @@ fn is_boundary(text: &[u8], at: usize) -> bool {
 
 /// As much of the text as an Arrow view can hold.
 fn cut(text: &str) -> &str {
-    if text.len() <= TEXT_MAX {
-        text
-    } else {
-        &text[..text.floor_char_boundary(TEXT_MAX)]
-    }
+    if text.len() <= TEXT_MAX { text } else { &text[..text.floor_char_boundary(TEXT_MAX)] }
 }
 
 #[cfg(test)]
@@ -439,17 +416,8 @@ mod tests {
         }
         assert!(columns.bytes() > 6 * LONG.len());
         let done = finish(&mut columns).remove(0);
-        assert_eq!(
-            done[4..],
-            [
-                some(&format!("{LONG} 2")),
-                some(&format!("{LONG} 2, copied"))
-            ]
-        );
-        assert_eq!(
-            (columns.len(), columns.bytes(), columns.is_empty()),
-            (0, 0, true)
-        );
+        assert_eq!(done[4..], [some(&format!("{LONG} 2")), some(&format!("{LONG} 2, copied"))]);
+        assert_eq!((columns.len(), columns.bytes(), columns.is_empty()), (0, 0, true));
         columns.set_text(0, LONG);
         columns.end_row();
         assert_eq!(finish(&mut columns), [[some(LONG)]]);

@@ -81,11 +81,7 @@ impl JsonExtractor {
     pub fn new(wanted: Vec<WantedField>, fold_case: bool) -> Self {
         let plan = Plan::new(&wanted, fold_case);
         let found = Found::new(plan.slot_count);
-        Self {
-            plan,
-            found,
-            text: String::new(),
-        }
+        Self { plan, found, text: String::new() }
     }
 
     /// Reads the record at `start` (white space before it is skipped), sets the wanted

@@ -94,14 +94,9 @@ impl FieldPath {
             return Err(parser.error("expected `.` or `[`"));
         }
         if steps.len() > STEPS_MAX {
-            return Err(PathError::TooLong {
-                path: text.to_owned(),
-            });
+            return Err(PathError::TooLong { path: text.to_owned() });
         }
-        Ok(Self {
-            text: text.to_owned(),
-            steps,
-        })
+        Ok(Self { text: text.to_owned(), steps })
     }
 
     /// The path as it was written.
@@ -123,19 +118,11 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            chars: text.chars().peekable(),
-            read: 0,
-        }
+        Self { text, chars: text.chars().peekable(), read: 0 }
     }
 
     fn error(&self, what: &'static str) -> PathError {
-        PathError::Syntax {
-            path: self.text.to_owned(),
-            position: self.read + 1,
-            what,
-        }
+        PathError::Syntax { path: self.text.to_owned(), position: self.read + 1, what }
     }
 
     fn next(&mut self) -> Option<char> {
@@ -153,11 +140,7 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, wanted: char, what: &'static str) -> Result<(), PathError> {
-        if self.take(wanted) {
-            Ok(())
-        } else {
-            Err(self.error(what))
-        }
+        if self.take(wanted) { Ok(()) } else { Err(self.error(what)) }
     }
 
     fn path(&mut self) -> Result<Vec<Step>, PathError> {
@@ -230,9 +213,7 @@ impl<'a> Parser<'a> {
             digits.push(digit);
             self.next();
         }
-        digits
-            .parse()
-            .map_err(|_| self.error("expected a quoted name, a number, `*` or `?@`"))
+        digits.parse().map_err(|_| self.error("expected a quoted name, a number, `*` or `?@`"))
     }
 
     fn filter(&mut self) -> Result<Filter, PathError> {
@@ -245,10 +226,7 @@ impl<'a> Parser<'a> {
         }
         self.spaces();
         if !self.take('=') {
-            return Ok(Filter {
-                steps,
-                equals: None,
-            });
+            return Ok(Filter { steps, equals: None });
         }
         self.expect('=', "expected `==`")?;
         self.spaces();
@@ -327,30 +305,18 @@ mod tests {
     #[test]
     fn members_may_be_bare_or_quoted() {
         assert_eq!(steps("a.b"), [member("a"), member("b")]);
-        assert_eq!(
-            steps("a['k.with/dots'].b"),
-            [member("a"), member("k.with/dots"), member("b")]
-        );
+        assert_eq!(steps("a['k.with/dots'].b"), [member("a"), member("k.with/dots"), member("b")]);
         assert_eq!(steps("['x y']"), [member("x y")]);
         assert_eq!(steps(r#"a["it's"]"#), [member("a"), member("it's")]);
         assert_eq!(steps(r"a['it\'s']"), [member("a"), member("it's")]);
-        assert_eq!(
-            steps("protoPayload.@type"),
-            [member("protoPayload"), member("@type")]
-        );
-        assert_eq!(
-            steps("headers.user-agent"),
-            [member("headers"), member("user-agent")]
-        );
+        assert_eq!(steps("protoPayload.@type"), [member("protoPayload"), member("@type")]);
+        assert_eq!(steps("headers.user-agent"), [member("headers"), member("user-agent")]);
     }
 
     #[test]
     fn elements_lists_and_filters_are_read() {
         assert_eq!(steps("a[0]"), [member("a"), Step::Element(0)]);
-        assert_eq!(
-            steps("a[-1].b"),
-            [member("a"), Step::Element(-1), member("b")]
-        );
+        assert_eq!(steps("a[-1].b"), [member("a"), Step::Element(-1), member("b")]);
         assert_eq!(steps("a[*].b"), [member("a"), Step::All, member("b")]);
         assert_eq!(steps("a.*"), [member("a"), Step::All]);
         let filter = |steps, equals| Step::Where(Filter { steps, equals });
@@ -366,22 +332,13 @@ mod tests {
             steps("a[?@['k'][0] == 1.5]"),
             [
                 member("a"),
-                filter(
-                    vec![member("k"), Step::Element(0)],
-                    Some(Literal::Scalar("1.5".into()))
-                )
+                filter(vec![member("k"), Step::Element(0)], Some(Literal::Scalar("1.5".into())))
             ]
         );
-        assert_eq!(
-            steps("a[?@.b]"),
-            [member("a"), filter(vec![member("b")], None)]
-        );
+        assert_eq!(steps("a[?@.b]"), [member("a"), filter(vec![member("b")], None)]);
         assert_eq!(
             steps("a[?@==true]"),
-            [
-                member("a"),
-                filter(vec![], Some(Literal::Scalar("true".into())))
-            ]
+            [member("a"), filter(vec![], Some(Literal::Scalar("true".into())))]
         );
     }
 
@@ -412,10 +369,7 @@ mod tests {
             "a[99999999999999999999]",
             r"a['\x']",
         ] {
-            assert!(
-                matches!(FieldPath::parse(text), Err(PathError::Syntax { .. })),
-                "{text}"
-            );
+            assert!(matches!(FieldPath::parse(text), Err(PathError::Syntax { .. })), "{text}");
         }
         assert_eq!(FieldPath::parse(""), Err(PathError::Empty));
         assert_eq!(
@@ -427,10 +381,7 @@ mod tests {
     #[test]
     fn a_path_of_endless_steps_is_refused() {
         let text = vec!["a"; STEPS_MAX + 1].join(".");
-        assert!(matches!(
-            FieldPath::parse(&text),
-            Err(PathError::TooLong { .. })
-        ));
+        assert!(matches!(FieldPath::parse(&text), Err(PathError::TooLong { .. })));
         assert!(FieldPath::parse(&text[2..]).is_ok());
     }
 

@@ -132,6 +132,10 @@ struct Shared {
     held_back: bool,
     /// Nothing more can be told before the input grows.
     waiting: bool,
+    /// The input has not changed since it was last read.
+    resting: bool,
+    /// What was held back would be read if the input rested.
+    complete_if_resting: bool,
     discard: Option<Discard>,
     stages: stages::Stages,
 }
@@ -277,6 +281,8 @@ impl RecordReader {
             records: resume.record_number,
             held_back: false,
             waiting: false,
+            resting: false,
+            complete_if_resting: false,
             discard: None,
         };
         let window = Window {
@@ -299,6 +305,18 @@ impl RecordReader {
     /// Whether an incomplete last record was left for a later reading.
     pub fn held_back(&self) -> bool {
         self.shared.held_back
+    }
+
+    /// Says that the input has not changed since it was last read: a last line that looks
+    /// whole is then taken for whole, though no line feed ends it.
+    pub fn set_resting(&mut self, resting: bool) {
+        self.shared.resting = resting;
+    }
+
+    /// Whether the last line was held back only because more of it might come: a later
+    /// reading that finds the input as it is now takes it for whole.
+    pub fn is_complete_if_resting(&self) -> bool {
+        self.shared.complete_if_resting
     }
 
     /// Gives the bytes that stand before the resume offset, where reading goes on,
@@ -471,13 +489,14 @@ impl RecordReader {
     /// Counts what the end of the input itself tells.
     fn finish(&mut self, chunk: &mut Chunk) {
         self.finished = true;
+        let offset = self.window.offset();
+        if let Some(failure) = self.failure.take() {
+            return self.shared.reject(chunk, offset, failure.to_string());
+        }
         if self.shared.held_back || self.shared.waiting {
             return;
         }
-        let offset = self.window.offset();
-        if let Some(failure) = self.failure.take() {
-            self.shared.reject(chunk, offset, failure.to_string());
-        } else if let Framer::Json(framer) = &mut self.framer
+        if let Framer::Json(framer) = &mut self.framer
             && framer.is_in_array()
             && !self.shared.growing
         {

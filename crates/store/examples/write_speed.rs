@@ -33,19 +33,14 @@ impl Numbers {
 fn fingerprint(of: u64) -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut numbers = Numbers(of);
-    let text: String = (0..52)
-        .map(|_| LETTERS[numbers.below(32) as usize] as char)
-        .collect();
+    let text: String = (0..52).map(|_| LETTERS[numbers.below(32) as usize] as char).collect();
     format!("lu1_{text}")
 }
 
 /// Keys and values of one text column.
 fn dictionary(keys: Vec<Option<i32>>, values: Vec<String>) -> ArrayRef {
     let values = Arc::new(StringArray::from(values));
-    Arc::new(DictionaryArray::<Int32Type>::new(
-        Int32Array::from(keys),
-        values,
-    ))
+    Arc::new(DictionaryArray::<Int32Type>::new(Int32Array::from(keys), values))
 }
 
 struct Event {
@@ -61,10 +56,7 @@ fn column(
     numbers: &mut Numbers,
 ) -> Option<ArrayRef> {
     let pick = |bound: u64, of: &dyn Fn(&Event) -> u64, text: &dyn Fn(u64) -> String| {
-        let keys = events
-            .iter()
-            .map(|it| Some((of(it) % bound) as i32))
-            .collect();
+        let keys = events.iter().map(|it| Some((of(it) % bound) as i32)).collect();
         dictionary(keys, (0..bound).map(text).collect())
     };
     let constant = |text: &str| pick(1, &|_| 0, &|_| text.to_string());
@@ -74,9 +66,9 @@ fn column(
     };
     Some(match name {
         "source" => constant("aws_cloudtrail"),
-        "source_scope" | "account" => pick(10, &|it| it.credential, &|it| {
-            format!("{:012}", it * 111_111)
-        }),
+        "source_scope" | "account" => {
+            pick(10, &|it| it.credential, &|it| format!("{:012}", it * 111_111))
+        }
         "native_uid" => Arc::new(StringArray::from_iter_values(events.iter().map(|_| {
             let (a, b) = (numbers.next(), numbers.next());
             format!(
@@ -104,18 +96,14 @@ fn column(
         "principal" => pick(credentials, &|it| it.credential, &|it| {
             format!("arn:aws:iam::{:012}:user/service-{it}", it % 10 * 111_111)
         }),
-        "workload" => pick(400, &|it| it.credential, &|it| {
-            format!("prod/deployment-{it}")
-        }),
+        "workload" => pick(400, &|it| it.credential, &|it| format!("prod/deployment-{it}")),
         "workload_evidence" => constant("kubernetes"),
-        "instance" => pick(
-            4_000,
-            &|it| it.credential % 1_000 * 4 + it.noise % 4,
-            &|it| format!("deployment-{it}-7f9c"),
-        ),
-        "source_ip" => pick(5_000, &few(3), &|it| {
-            format!("10.{}.{}.{}", it % 7, it / 256, it % 256)
+        "instance" => pick(4_000, &|it| it.credential % 1_000 * 4 + it.noise % 4, &|it| {
+            format!("deployment-{it}-7f9c")
         }),
+        "source_ip" => {
+            pick(5_000, &few(3), &|it| format!("10.{}.{}.{}", it % 7, it / 256, it % 256))
+        }
         "user_agent" => pick(300, &few(2), &|it| {
             format!("aws-sdk-go-v2/1.{it} os/linux lang/go#1.22 md/GOARCH#amd64 api/ec2#1.{it}")
         }),
@@ -126,11 +114,7 @@ fn column(
         "resource" => pick(20_000, &few(20), &|it| {
             format!("arn:aws:ec2:eu-west-1:000000000000:instance/i-{it:017x}")
         }),
-        "file_uid" => pick(
-            288,
-            &|it| it.time.unsigned_abs() / 300_000_000 % 288,
-            &fingerprint,
-        ),
+        "file_uid" => pick(288, &|it| it.time.unsigned_abs() / 300_000_000 % 288, &fingerprint),
         "record_number" => Arc::new(Int64Array::from_iter_values(
             events.iter().map(|it| (it.noise >> 20) as i64 % 4_000),
         )),
@@ -213,10 +197,7 @@ async fn small_batches() -> Result<(), Box<dyn std::error::Error>> {
         for table in Table::ALL {
             if !matches!(table, Table::Events | Table::Lineage) {
                 let schema = table.schema();
-                let nulls = schema
-                    .fields()
-                    .iter()
-                    .map(|it| new_null_array(it.data_type(), 1));
+                let nulls = schema.fields().iter().map(|it| new_null_array(it.data_type(), 1));
                 let row = RecordBatch::try_new(schema.clone(), nulls.collect())?;
                 parts.push(writer.write_part(table, &row)?);
             }
@@ -224,25 +205,16 @@ async fn small_batches() -> Result<(), Box<dyn std::error::Error>> {
         writer.commit(parts).await?;
     }
     drop(writer);
-    println!(
-        "small batch of nine tables: {:.0} ms",
-        milliseconds(start) / f64::from(BATCHES)
-    );
+    println!("small batch of nine tables: {:.0} ms", milliseconds(start) / f64::from(BATCHES));
     let start = Instant::now();
     let store = Store::open(folder.path()).await?;
     println!("open: {:.1} ms", milliseconds(start));
     let start = Instant::now();
     let writer = store.begin().await?;
-    println!(
-        "begin after {BATCHES} batches: {:.1} ms",
-        milliseconds(start)
-    );
+    println!("begin after {BATCHES} batches: {:.1} ms", milliseconds(start));
     let start = Instant::now();
     let files = store.active_files(Table::Events).await?.len();
-    println!(
-        "active files of events ({files}): {:.1} ms",
-        milliseconds(start)
-    );
+    println!("active files of events ({files}): {:.1} ms", milliseconds(start));
     let start = Instant::now();
     store.compact(&writer).await?;
     println!("compact: {:.0} ms", milliseconds(start));

@@ -89,10 +89,7 @@ fn groups(table: Table, files: Vec<ActiveFile>) -> Vec<Vec<ActiveFile>> {
                 dates.entry(file.event_date).or_default().push(file);
             }
         }
-        return dates
-            .into_values()
-            .filter(|it| it.len() > MAX_DATE_FILES)
-            .collect();
+        return dates.into_values().filter(|it| it.len() > MAX_DATE_FILES).collect();
     }
     let mut files = files;
     files.sort_by(|a, b| (a.size_bytes, &a.path).cmp(&(b.size_bytes, &b.path)));
@@ -138,10 +135,7 @@ fn sorted(table: Table, files: &[ActiveFile]) -> Result<RecordBatch, StoreError>
         let whole = concat_batches(&table.schema(), &batches)?;
         let columns: Vec<SortColumn> = keys(table, &whole)?
             .into_iter()
-            .map(|values| SortColumn {
-                values,
-                options: Some(SortOptions::default()),
-            })
+            .map(|values| SortColumn { values, options: Some(SortOptions::default()) })
             .collect();
         take_record_batch(&whole, &lexsort_to_indices(&columns, None)?)
     };
@@ -181,22 +175,14 @@ impl Merge {
         let schema = table.schema();
         let fields = sort_columns(table)
             .iter()
-            .map(|name| {
-                Ok(SortField::new(
-                    schema.field_with_name(name)?.data_type().clone(),
-                ))
-            })
+            .map(|name| Ok(SortField::new(schema.field_with_name(name)?.data_type().clone())))
             .collect::<Result<Vec<_>, ArrowError>>();
-        let converter = fields
-            .and_then(RowConverter::new)
-            .map_err(|it| StoreError::arrange(table, it))?;
+        let converter =
+            fields.and_then(RowConverter::new).map_err(|it| StoreError::arrange(table, it))?;
         Ok(Merge {
             table,
             converter,
-            inputs: files
-                .iter()
-                .map(|it| Rows::new(table, vec![it.clone()], &[]))
-                .collect(),
+            inputs: files.iter().map(|it| Rows::new(table, vec![it.clone()], &[])).collect(),
             cursors: files.iter().map(|_| Cursor::default()).collect(),
             batches: Vec::new(),
             rows: Vec::new(),
@@ -246,11 +232,7 @@ impl Merge {
             let converted = keys(self.table, &batch)
                 .and_then(|it| self.converter.convert_columns(&it))
                 .map_err(|it| StoreError::arrange(self.table, it))?;
-            *cursor = Cursor {
-                batch: self.batches.len(),
-                keys: Some(converted),
-                row: 0,
-            };
+            *cursor = Cursor { batch: self.batches.len(), keys: Some(converted), row: 0 };
             self.batches.push(batch);
         }
     }
@@ -337,16 +319,11 @@ fn data_files(log: &TableLog) -> Result<Vec<(PathBuf, u64)>, StoreError> {
         }
     }
     let named = entries.into_iter();
-    Ok(named
-        .filter_map(|(path, name)| Some((path, batch_of(&name)?)))
-        .collect())
+    Ok(named.filter_map(|(path, name)| Some((path, batch_of(&name)?))).collect())
 }
 
 fn list(folder: &Path) -> Result<Vec<(PathBuf, String)>, StoreError> {
-    let unreadable = |source| StoreError::ReadFile {
-        path: folder.to_path_buf(),
-        source,
-    };
+    let unreadable = |source| StoreError::ReadFile { path: folder.to_path_buf(), source };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -364,10 +341,9 @@ fn list(folder: &Path) -> Result<Vec<(PathBuf, String)>, StoreError> {
 
 fn delete(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::WriteFile {
-            path: path.to_path_buf(),
-            source: error,
-        }),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(StoreError::WriteFile { path: path.to_path_buf(), source: error })
+        }
         _ => Ok(()),
     }
 }
@@ -395,21 +371,14 @@ mod tests {
         let log = store.log(Table::Usage);
         let names = Names::new(1);
         let (old, _) = write(&log, &names);
-        let version = log
-            .commit(None, 1, Reason::Append, &[old], &[], None)
-            .unwrap();
+        let version = log.commit(None, 1, Reason::Append, &[old], &[], None).unwrap();
         let removed = store.active_files(Table::Usage).await.unwrap();
         let (new, _) = write(&log, &names);
         let now = new.modified_milliseconds;
-        log.commit(Some(version), 1, Reason::Compact, &[new], &removed, None)
-            .unwrap();
-        remove_leftovers(&store, 1, now + GRACE_MILLISECONDS)
-            .await
-            .unwrap();
+        log.commit(Some(version), 1, Reason::Compact, &[new], &removed, None).unwrap();
+        remove_leftovers(&store, 1, now + GRACE_MILLISECONDS).await.unwrap();
         assert!(removed[0].path.exists());
-        remove_leftovers(&store, 1, now + GRACE_MILLISECONDS + 1)
-            .await
-            .unwrap();
+        remove_leftovers(&store, 1, now + GRACE_MILLISECONDS + 1).await.unwrap();
         assert!(!removed[0].path.exists() && !log.surplus_mark().exists());
         let active = store.active_files(Table::Usage).await.unwrap();
         assert!(active.len() == 1 && active[0].path.exists());
@@ -421,8 +390,7 @@ mod tests {
         let store = Store::open(folder.path()).await.unwrap();
         let log = store.log(Table::Usage);
         let (part, _) = write(&log, &Names::new(1));
-        log.commit(None, 1, Reason::Append, &[part], &[], None)
-            .unwrap();
+        log.commit(None, 1, Reason::Append, &[part], &[], None).unwrap();
         assert_eq!(log.recorded_batch().await.unwrap(), 1);
         let upgrade = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["rowTracking","domainMetadata"]}}"#;
         fs::write(log.log_folder().join("00000000000000000001.json"), upgrade).unwrap();

@@ -51,10 +51,9 @@ pub(crate) fn sync_all(items: Vec<Unsynced>) -> Result<(), (PathBuf, io::Error)>
             .chunks(share)
             .map(|chunk| scope.spawn(move || chunk.iter().try_for_each(sync)))
             .collect();
-        threads.into_iter().try_for_each(|it| {
-            it.join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        threads
+            .into_iter()
+            .try_for_each(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
@@ -116,11 +115,7 @@ fn stage<'a>(
     let staged = folder.join(name);
 
     let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&staged)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&staged)?;
         for piece in content {
             file.write_all(piece)?;
         }
@@ -149,9 +144,7 @@ pub(crate) struct DurableStore {
 
 impl DurableStore {
     pub(crate) fn new() -> Self {
-        DurableStore {
-            inner: LocalFileSystem::new(),
-        }
+        DurableStore { inner: LocalFileSystem::new() }
     }
 }
 
@@ -173,17 +166,11 @@ async fn put(path: PathBuf, payload: PutPayload, mode: PutMode) -> object_store:
                 path: path.display().to_string(),
                 source: Box::new(source),
             },
-            _ => object_store::Error::Generic {
-                store: "local",
-                source: Box::new(source),
-            },
+            _ => object_store::Error::Generic { store: "local", source: Box::new(source) },
         })
     };
     match tokio::task::spawn_blocking(task).await {
-        Ok(result) => result.map(|()| PutResult {
-            e_tag: None,
-            version: None,
-        }),
+        Ok(result) => result.map(|()| PutResult { e_tag: None, version: None }),
         Err(source) => Err(object_store::Error::JoinError { source }),
     }
 }
@@ -199,12 +186,7 @@ impl ObjectStore for DurableStore {
         if matches!(options.mode, PutMode::Update(_)) {
             return self.inner.put_opts(location, payload, options).await;
         }
-        put(
-            self.inner.path_to_filesystem(location)?,
-            payload,
-            options.mode,
-        )
-        .await
+        put(self.inner.path_to_filesystem(location)?, payload, options.mode).await
     }
 
     async fn put_multipart_opts(
@@ -212,10 +194,7 @@ impl ObjectStore for DurableStore {
         location: &ObjectPath,
         _: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        Ok(Box::new(Upload {
-            path: self.inner.path_to_filesystem(location)?,
-            pieces: Vec::new(),
-        }))
+        Ok(Box::new(Upload { path: self.inner.path_to_filesystem(location)?, pieces: Vec::new() }))
     }
 
     async fn get_opts(

@@ -179,23 +179,14 @@ impl StoreError {
         let path = path.to_path_buf();
         match error {
             ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
-                Ok(source) => StoreError::WriteFile {
-                    path,
-                    source: *source,
-                },
-                Err(cause) => StoreError::WriteRows {
-                    path,
-                    source: ParquetError::External(cause),
-                },
+                Ok(source) => StoreError::WriteFile { path, source: *source },
+                Err(cause) => StoreError::WriteRows { path, source: ParquetError::External(cause) },
             },
             source => StoreError::WriteRows { path, source },
         }
     }
 
     pub(crate) fn arrange(table: Table, source: arrow::error::ArrowError) -> StoreError {
-        StoreError::Arrange {
-            table: table.name(),
-            source,
-        }
+        StoreError::Arrange { table: table.name(), source }
     }
 }

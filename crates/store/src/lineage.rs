@@ -114,9 +114,8 @@ impl Graph {
 
     /// Every credential that was obtained with another, by name.
     pub(crate) fn children(&self) -> Vec<u32> {
-        let mut all: Vec<u32> = (0..self.names.len() as u32)
-            .filter(|it| self.first_up[*it as usize] != NONE)
-            .collect();
+        let mut all: Vec<u32> =
+            (0..self.names.len() as u32).filter(|it| self.first_up[*it as usize] != NONE).collect();
         all.sort_unstable_by(|a, b| self.name(*a).cmp(self.name(*b)));
         all
     }
@@ -166,10 +165,7 @@ impl Graph {
         let time = |name: &str| {
             Ok::<_, StoreError>(column(name)?.as_primitive::<TimestampMicrosecondType>())
         };
-        let (parents, children) = (
-            text("parent_credential_uid")?,
-            text("child_credential_uid")?,
-        );
+        let (parents, children) = (text("parent_credential_uid")?, text("child_credential_uid")?);
         let (grants, strengths) = (text("grant_type")?, text("link_strength")?);
         let principals = text("principal")?;
         let (issued, expires) = (time("issued_time")?, time("expires_time")?);
@@ -242,13 +238,7 @@ struct Run {
 impl Graph {
     fn runs(&self) -> Vec<Run> {
         const UNKNOWN: u32 = u32::MAX;
-        let mut runs = vec![
-            Run {
-                edge: NONE,
-                length: 0,
-            };
-            self.names.len()
-        ];
+        let mut runs = vec![Run { edge: NONE, length: 0 }; self.names.len()];
         let mut chain = Vec::new();
         for start in 0..self.names.len() as u32 {
             let mut at = start;
@@ -270,14 +260,8 @@ impl Graph {
                     .only_up(self.edges[index as usize].parent)
                     .is_some_and(|(_, it)| it.grant == self.edges[index as usize].grant);
                 runs[credential as usize] = match goes_on && above.length < UNKNOWN {
-                    true => Run {
-                        edge: above.edge,
-                        length: above.length + 1,
-                    },
-                    false => Run {
-                        edge: index,
-                        length: 1,
-                    },
+                    true => Run { edge: above.edge, length: above.length + 1 },
+                    false => Run { edge: index, length: 1 },
                 };
             }
         }
@@ -349,9 +333,8 @@ impl Search {
     fn run(&mut self, graph: &Graph, start: u32, rows: &mut Builder) {
         let complete = self.climb(graph, start);
         let expires = graph.up(start).filter_map(|(_, it)| it.expires).max();
-        let mut keep: Vec<usize> = (1..self.found.len())
-            .filter(|index| self.is_kept(graph, self.found[*index]))
-            .collect();
+        let mut keep: Vec<usize> =
+            (1..self.found.len()).filter(|index| self.is_kept(graph, self.found[*index])).collect();
         keep.sort_by_key(|index| self.found[*index].depth);
         for index in keep.iter().take(MAX_ROWS) {
             self.emit(graph, start, *index, expires, rows);
@@ -366,12 +349,7 @@ impl Search {
         self.stamp += 1;
         self.stamps[start as usize] = self.stamp;
         self.found.clear();
-        self.found.push(Found {
-            credential: start,
-            before: 0,
-            edge: NONE,
-            depth: 0,
-        });
+        self.found.push(Found { credential: start, before: 0, edge: NONE, depth: 0 });
         let mut at = 0;
         while let Some(here) = self.found.get(at).copied() {
             let first = graph.first_up[here.credential as usize];

@@ -66,19 +66,13 @@ pub(crate) struct TableLog {
 impl TableLog {
     /// The log of `table` in the store at `root`.
     pub(crate) fn new(root: &Path, table: Table) -> TableLog {
-        TableLog {
-            table,
-            folder: root.join("tables").join(table.name()),
-        }
+        TableLog { table, folder: root.join("tables").join(table.name()) }
     }
 
     /// The newest version, or `None` if the table does not exist yet.
     pub(crate) fn latest_version(&self) -> Result<Option<u64>, StoreError> {
         let folder = self.log_folder();
-        let unreadable = |source| StoreError::ReadFile {
-            path: folder.clone(),
-            source,
-        };
+        let unreadable = |source| StoreError::ReadFile { path: folder.clone(), source };
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -123,12 +117,10 @@ impl TableLog {
             return Ok(());
         };
         let state = table.snapshot().map_err(|it| self.unreadable(it))?;
-        PROTOCOL
-            .can_write_to(state)
-            .map_err(|error| StoreError::Unsupported {
-                path: self.folder.clone(),
-                source: Box::new(error.into()),
-            })
+        PROTOCOL.can_write_to(state).map_err(|error| StoreError::Unsupported {
+            path: self.folder.clone(),
+            source: Box::new(error.into()),
+        })
     }
 
     async fn recorded_batch_by_library(&self) -> Result<u64, StoreError> {
@@ -152,9 +144,7 @@ impl TableLog {
         let mut found = Vec::new();
         let mut version = self.latest_version()?;
         while let Some(current) = version {
-            let commit = self
-                .read_commit(current)?
-                .ok_or_else(|| self.lost(batch + 1))?;
+            let commit = self.read_commit(current)?.ok_or_else(|| self.lost(batch + 1))?;
             match (commit.batch, commit.parts) {
                 (Some(number), _) if number <= batch => break,
                 (Some(number), Some(parts)) => found.push((number, parts)),
@@ -173,10 +163,7 @@ impl TableLog {
     }
 
     fn lost(&self, batch: u64) -> StoreError {
-        StoreError::LostCommit {
-            table: self.table.name(),
-            batch,
-        }
+        StoreError::LostCommit { table: self.table.name(), batch }
     }
 
     /// Opens the table with the Delta library; `None` if it does not exist yet.
@@ -184,20 +171,13 @@ impl TableLog {
         if self.latest_version()?.is_none() {
             return Ok(None);
         }
-        let bad_path = || StoreError::BadPath {
-            path: self.folder.clone(),
-        };
-        let folder = fs::canonicalize(&self.folder).map_err(|source| StoreError::ReadFile {
-            path: self.folder.clone(),
-            source,
-        })?;
+        let bad_path = || StoreError::BadPath { path: self.folder.clone() };
+        let folder = fs::canonicalize(&self.folder)
+            .map_err(|source| StoreError::ReadFile { path: self.folder.clone(), source })?;
         let url = Url::from_directory_path(&folder).map_err(|()| bad_path())?;
-        let log_store = logstore_with(
-            Arc::new(DurableStore::new()),
-            &url,
-            StorageConfig::default(),
-        )
-        .map_err(|it| self.unreadable(it))?;
+        let log_store =
+            logstore_with(Arc::new(DurableStore::new()), &url, StorageConfig::default())
+                .map_err(|it| self.unreadable(it))?;
         let mut table = DeltaTable::new(log_store);
         table.load().await.map_err(|it| self.unreadable(it))?;
         Ok(Some(table))
@@ -216,10 +196,7 @@ impl TableLog {
             .collect::<Result<Vec<_>, _>>()?;
         // The library lists newest first, in an order that depends on checkpoints.
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Some(Active {
-            version: state.version(),
-            files,
-        }))
+        Ok(Some(Active { version: state.version(), files }))
     }
 
     fn active_file(&self, view: &LogicalFileView) -> Result<ActiveFile, StoreError> {
@@ -229,10 +206,8 @@ impl TableLog {
                 source: Box::new(DeltaTableError::Generic("deletion vectors".to_string())),
             });
         }
-        let stats: Value = view
-            .stats()
-            .and_then(|it| serde_json::from_str(&it).ok())
-            .unwrap_or_default();
+        let stats: Value =
+            view.stats().and_then(|it| serde_json::from_str(&it).ok()).unwrap_or_default();
         let time = |side: &str| {
             let text = stats.get(side)?.get("event_time")?.as_str()?;
             TimestampMicrosecondType::parse(text)
@@ -317,10 +292,7 @@ impl TableLog {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(StoreError::Stale {
                 table: self.table.name(),
                 batch,
-                recorded: self
-                    .read_commit(version)?
-                    .and_then(|it| it.batch)
-                    .unwrap_or(0),
+                recorded: self.read_commit(version)?.and_then(|it| it.batch).unwrap_or(0),
             }),
             Err(source) => Err(StoreError::WriteFile { path, source }),
         }
@@ -368,13 +340,8 @@ impl TableLog {
     }
 
     fn creation(&self) -> Result<Vec<Action>, StoreError> {
-        let mut fields: Vec<Field> = self
-            .table
-            .schema()
-            .fields()
-            .iter()
-            .map(|it| it.as_ref().clone())
-            .collect();
+        let mut fields: Vec<Field> =
+            self.table.schema().fields().iter().map(|it| it.as_ref().clone()).collect();
         let mut partitions = Vec::new();
         // Statistics of text columns could hold what a log's author wrote, so
         // other writers are told to keep none either.
@@ -392,13 +359,9 @@ impl TableLog {
         let configuration = [statistics, ("delta.enableExpiredLogCleanup", "false")];
         let metadata: Metadata = new_metadata(&schema, partitions, configuration)
             .map_err(|it| self.unformed(it.into()))?;
-        let protocol: Protocol = serde_json::from_value(
-            json!({"minReaderVersion": 1, "minWriterVersion": 2}),
-        )
-        .map_err(|source| StoreError::BadCommit {
-            path: self.commit_path(0),
-            source,
-        })?;
+        let protocol: Protocol =
+            serde_json::from_value(json!({"minReaderVersion": 1, "minWriterVersion": 2}))
+                .map_err(|source| StoreError::BadCommit { path: self.commit_path(0), source })?;
         Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
     }
 
@@ -408,9 +371,8 @@ impl TableLog {
         changes: bool,
         now: Option<i64>,
     ) -> Result<Remove, StoreError> {
-        let path = self.relative(&file.path).ok_or(StoreError::BadPath {
-            path: file.path.clone(),
-        })?;
+        let path =
+            self.relative(&file.path).ok_or(StoreError::BadPath { path: file.path.clone() })?;
         Ok(Remove {
             path,
             data_change: changes,
@@ -430,17 +392,11 @@ impl TableLog {
     }
 
     fn unreadable(&self, source: DeltaTableError) -> StoreError {
-        StoreError::ReadLog {
-            path: self.folder.clone(),
-            source: Box::new(source),
-        }
+        StoreError::ReadLog { path: self.folder.clone(), source: Box::new(source) }
     }
 
     fn unformed(&self, source: DeltaTableError) -> StoreError {
-        StoreError::FormCommit {
-            table: self.table.name(),
-            source: Box::new(source),
-        }
+        StoreError::FormCommit { table: self.table.name(), source: Box::new(source) }
     }
 }
 
@@ -487,10 +443,7 @@ fn version_of(name: &str) -> Option<u64> {
 }
 
 fn partition_values(event_date: Option<i32>) -> HashMap<String, Option<String>> {
-    event_date
-        .map(|days| ("event_date".to_string(), Some(date_text(days))))
-        .into_iter()
-        .collect()
+    event_date.map(|days| ("event_date".to_string(), Some(date_text(days)))).into_iter().collect()
 }
 
 fn add(part: &Part, changes: bool) -> Add {
@@ -526,20 +479,13 @@ fn statistics(part: &Part) -> String {
 
 fn operation(reason: Reason) -> DeltaOperation {
     match reason {
-        Reason::Append => DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: None,
-            predicate: None,
-        },
-        Reason::Overwrite => DeltaOperation::Write {
-            mode: SaveMode::Overwrite,
-            partition_by: None,
-            predicate: None,
-        },
-        Reason::Compact => DeltaOperation::Optimize {
-            predicate: None,
-            target_size: 0,
-        },
+        Reason::Append => {
+            DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None }
+        }
+        Reason::Overwrite => {
+            DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None }
+        }
+        Reason::Compact => DeltaOperation::Optimize { predicate: None, target_size: 0 },
     }
 }
 
@@ -557,10 +503,7 @@ mod tests {
     #[test]
     fn versions_are_told_by_their_names_alone() {
         assert_eq!(version_of("00000000000000000012.json"), Some(12));
-        assert_eq!(
-            version_of("00000000000000000020.checkpoint.parquet"),
-            Some(20)
-        );
+        assert_eq!(version_of("00000000000000000020.checkpoint.parquet"), Some(20));
         assert_eq!(version_of("00000000000000000013.json#7"), None);
         assert_eq!(version_of("_last_checkpoint"), None);
         assert_eq!(version_of("00000000000000000012.crc"), None);

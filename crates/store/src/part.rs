@@ -119,10 +119,7 @@ pub(crate) fn file_name(batch: u64, number: u64) -> String {
 
 /// The batch in the name of a file; `None` if another program named it.
 pub(crate) fn batch_of(name: &str) -> Option<u64> {
-    let (batch, number) = name
-        .strip_prefix("part-")?
-        .strip_suffix(".parquet")?
-        .split_once('-')?;
+    let (batch, number) = name.strip_prefix("part-")?.strip_suffix(".parquet")?.split_once('-')?;
     number.parse::<u64>().ok()?;
     batch.parse().ok()
 }
@@ -158,10 +155,8 @@ impl PartWriter {
             Some(below) => folder.join(below),
             None => folder.to_path_buf(),
         };
-        durable::create_folder(&parent).map_err(|source| StoreError::CreateFolder {
-            path: parent.clone(),
-            source,
-        })?;
+        durable::create_folder(&parent)
+            .map_err(|source| StoreError::CreateFolder { path: parent.clone(), source })?;
         let (name, path, file) = loop {
             let name = name();
             let path = parent.join(&name);
@@ -216,20 +211,14 @@ impl PartWriter {
     /// synced, and its folder.
     pub(crate) fn finish(mut self) -> Result<(Part, File), StoreError> {
         let Some(writer) = &mut self.writer else {
-            return Err(StoreError::LostPart {
-                path: self.path.clone(),
-            });
+            return Err(StoreError::LostPart { path: self.path.clone() });
         };
-        writer
-            .finish()
-            .map_err(|error| StoreError::from_parquet_write(&self.path, error))?;
+        writer.finish().map_err(|error| StoreError::from_parquet_write(&self.path, error))?;
         let opened = writer.inner().try_clone();
-        let (file, metadata) = opened
-            .and_then(|it| it.metadata().map(|metadata| (it, metadata)))
-            .map_err(|source| StoreError::WriteFile {
-                path: self.path.clone(),
-                source,
-            })?;
+        let (file, metadata) =
+            opened
+                .and_then(|it| it.metadata().map(|metadata| (it, metadata)))
+                .map_err(|source| StoreError::WriteFile { path: self.path.clone(), source })?;
         self.writer = None;
         let part = Part {
             table: self.table,

@@ -25,10 +25,7 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new(batch: u64) -> Names {
-        Names {
-            batch: AtomicU64::new(batch),
-            next: AtomicU64::new(0),
-        }
+        Names { batch: AtomicU64::new(batch), next: AtomicU64::new(0) }
     }
 
     /// Goes on to another batch.
@@ -63,16 +60,11 @@ pub(crate) async fn publish(
     }
     // Their order does not matter, so that their commits become durable together.
     let committed = std::thread::scope(|scope| {
-        let threads: Vec<_> = ready
-            .iter()
-            .map(|log| scope.spawn(|| append(log, batch, parts)))
-            .collect();
+        let threads: Vec<_> =
+            ready.iter().map(|log| scope.spawn(|| append(log, batch, parts))).collect();
         threads
             .into_iter()
-            .map(|it| {
-                it.join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+            .map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect::<Result<Vec<u64>, StoreError>>()
     })?;
     for (log, version) in ready.iter().zip(committed) {
@@ -97,11 +89,7 @@ pub(crate) async fn publish(
 
 /// Commits the parts that belong to the table of `log`.
 fn append(log: &TableLog, batch: u64, parts: &[Part]) -> Result<u64, StoreError> {
-    let mine: Vec<Part> = parts
-        .iter()
-        .filter(|it| it.table == log.table)
-        .cloned()
-        .collect();
+    let mine: Vec<Part> = parts.iter().filter(|it| it.table == log.table).cloned().collect();
     let previous = log.latest_version()?;
     let version = log.commit(previous, batch, Reason::Append, &mine, &[], None)?;
     crash_point("derived_committed");
@@ -133,13 +121,8 @@ async fn publish_lineage(
         }
     };
     let (part, file) = write_lineage(log, names, graph, &credentials)?;
-    sync_parts(
-        root,
-        std::slice::from_ref(&part),
-        vec![(part.clone(), file)],
-    )?;
-    log.commit(previous, batch, reason, &[part], &removed, None)
-        .map(Some)
+    sync_parts(root, std::slice::from_ref(&part), vec![(part.clone(), file)])?;
+    log.commit(previous, batch, reason, &[part], &removed, None).map(Some)
 }
 
 fn write_lineage(
@@ -211,9 +194,7 @@ pub(crate) fn sync_parts(
         }
         folders.extend(path.parent().map(Path::to_path_buf));
     }
-    let files = files
-        .into_iter()
-        .map(|(part, file)| Unsynced::File(path_of(&part), file));
+    let files = files.into_iter().map(|(part, file)| Unsynced::File(path_of(&part), file));
     let unsynced = files.chain(folders.into_iter().map(Unsynced::Folder));
     durable::sync_all(unsynced.collect())
         .map_err(|(path, source)| StoreError::WriteFile { path, source })

@@ -60,14 +60,10 @@ impl Rows {
         schema: &SchemaRef,
         file: &ActiveFile,
     ) -> Result<ParquetRecordBatchReader, StoreError> {
-        let handle = File::open(&file.path).map_err(|source| StoreError::ReadFile {
-            path: file.path.clone(),
-            source,
-        })?;
-        let failed = |source: ParquetError| StoreError::ReadRows {
-            path: file.path.clone(),
-            source,
-        };
+        let handle = File::open(&file.path)
+            .map_err(|source| StoreError::ReadFile { path: file.path.clone(), source })?;
+        let failed =
+            |source: ParquetError| StoreError::ReadRows { path: file.path.clone(), source };
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(handle, options)
             .map_err(failed)?;
@@ -80,11 +76,7 @@ impl Rows {
             .map(|(index, _)| index)
             .collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-        builder
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(failed)
+        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)
     }
 
     fn step(&mut self) -> Result<Option<RecordBatch>, StoreError> {

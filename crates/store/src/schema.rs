@@ -239,12 +239,7 @@ fn lifecycle() -> Vec<Field> {
 }
 
 fn credentials() -> Vec<Field> {
-    vec![
-        text("credential_uid"),
-        text("id_kind"),
-        text("id_scope"),
-        text("id_value"),
-    ]
+    vec![text("credential_uid"), text("id_kind"), text("id_scope"), text("id_value")]
 }
 
 fn coverage() -> Vec<Field> {

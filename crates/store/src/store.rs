@@ -39,19 +39,13 @@ impl Store {
     /// A folder that cannot be written opens for reading, unless there is such
     /// a batch.
     pub async fn open(root: &Path) -> Result<Store, StoreError> {
-        durable::create_folder(root).map_err(|source| StoreError::CreateFolder {
-            path: root.to_path_buf(),
-            source,
-        })?;
+        durable::create_folder(root)
+            .map_err(|source| StoreError::CreateFolder { path: root.to_path_buf(), source })?;
         // Without `..` and links, which URLs of tables cannot hold.
-        let root = root.canonicalize().map_err(|source| StoreError::ReadFile {
-            path: root.to_path_buf(),
-            source,
-        })?;
-        let store = Store {
-            root,
-            known: Arc::default(),
-        };
+        let root = root
+            .canonicalize()
+            .map_err(|source| StoreError::ReadFile { path: root.to_path_buf(), source })?;
+        let store = Store { root, known: Arc::default() };
         if !store.unfinished().await? {
             return Ok(store);
         }
@@ -102,8 +96,7 @@ impl Store {
             return Ok(Vec::new());
         };
         let files = Arc::new(active.files);
-        self.cache()
-            .insert(table, (active.version, Arc::clone(&files)));
+        self.cache().insert(table, (active.version, Arc::clone(&files)));
         Ok(files.to_vec())
     }
 
@@ -170,10 +163,7 @@ impl Store {
     /// when, by the file system's clock.
     fn lock(&self) -> Result<File, StoreError> {
         let path = self.root.join("ingest.lock");
-        let failed = |source| StoreError::Lock {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| StoreError::Lock { path: path.clone(), source };
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -197,10 +187,7 @@ impl Store {
     }
 
     fn cannot_finish(&self, source: StoreError) -> StoreError {
-        StoreError::Unfinished {
-            path: self.root.clone(),
-            source: Box::new(source),
-        }
+        StoreError::Unfinished { path: self.root.clone(), source: Box::new(source) }
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<Table, Known>> {

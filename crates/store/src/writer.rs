@@ -75,9 +75,7 @@ impl Writer {
     /// Writes rows of another table than `events`. `lineage` is the store's own.
     pub fn write_part(&self, table: Table, batch: &RecordBatch) -> Result<Part, StoreError> {
         match table {
-            Table::Events | Table::Lineage => Err(StoreError::WrongTable {
-                table: table.name(),
-            }),
+            Table::Events | Table::Lineage => Err(StoreError::WrongTable { table: table.name() }),
             _ => self.write(table, None, batch),
         }
     }
@@ -102,10 +100,7 @@ impl Writer {
         }
         let (version, others) = decided?;
         crash_point("events_committed");
-        self.store
-            .log(Table::Events)
-            .checkpoint_if_due(version)
-            .await;
+        self.store.log(Table::Events).checkpoint_if_due(version).await;
         let known = self.graph.as_ref().zip(change.as_ref());
         let published = publish(self.store.root(), &self.names, self.batch, &others, known).await;
         if let Err(error) = published {
@@ -131,20 +126,11 @@ impl Writer {
             });
         }
         let mine: Vec<Part> = of(parts, Table::Events).cloned().collect();
-        let others: Vec<Part> = parts
-            .iter()
-            .filter(|it| it.table != Table::Events)
-            .cloned()
-            .collect();
+        let others: Vec<Part> =
+            parts.iter().filter(|it| it.table != Table::Events).cloned().collect();
         crash_point("events_commit");
-        let version = log.commit(
-            previous,
-            self.batch,
-            Reason::Append,
-            &mine,
-            &[],
-            Some(&others),
-        )?;
+        let version =
+            log.commit(previous, self.batch, Reason::Append, &mine, &[], Some(&others))?;
         Ok((version, others))
     }
 

@@ -17,11 +17,7 @@ async fn what_was_committed_is_read_back() {
     assert_eq!(store.version(Table::Events).await, None);
     let mut writer = store.begin().await.unwrap();
     let parts = batch_parts(&writer);
-    assert_eq!(
-        dump(&store, Table::Events).await.len(),
-        0,
-        "parts alone do not count"
-    );
+    assert_eq!(dump(&store, Table::Events).await.len(), 0, "parts alone do not count");
     assert_eq!(writer.commit(parts).await.unwrap(), 1);
     assert_eq!(writer.batch(), 2);
 
@@ -30,20 +26,11 @@ async fn what_was_committed_is_read_back() {
     assert_eq!(files.len(), 2);
     assert_eq!(files[0].event_date, Some(DAY));
     assert_eq!(files[0].row_count, 3);
-    assert_eq!(
-        files[0].size_bytes,
-        std::fs::metadata(&files[0].path).unwrap().len()
-    );
+    assert_eq!(files[0].size_bytes, std::fs::metadata(&files[0].path).unwrap().len());
     assert_eq!(files[0].min_event_time, Some(DAY_TIME));
     assert_eq!(files[0].max_event_time, Some(DAY_TIME + 2000));
     assert!(files[0].path.is_absolute());
-    assert!(
-        files[0]
-            .path
-            .to_str()
-            .unwrap()
-            .contains("event_date=2026-03-01")
-    );
+    assert!(files[0].path.to_str().unwrap().contains("event_date=2026-03-01"));
     assert_eq!(dump(&other, Table::Events).await.len(), 6);
     assert_eq!(dump(&other, Table::Usage).await.len(), 2);
     assert_eq!(dump(&other, Table::Rejects).await.len(), 0);
@@ -56,24 +43,12 @@ async fn columns_are_read_in_the_order_asked_for() {
     commit_until(&store, 1).await;
     let files = store.active_files(Table::Events).await.unwrap();
     let names = ["event_date", "event_time", "source", "stage"];
-    let batch = store
-        .read(&files, Table::Events, &names)
-        .next()
-        .unwrap()
-        .unwrap();
+    let batch = store.read(&files, Table::Events, &names).next().unwrap().unwrap();
     let schema = batch.schema();
-    let found: Vec<&str> = schema
-        .fields()
-        .iter()
-        .map(|it| it.name().as_str())
-        .collect();
+    let found: Vec<&str> = schema.fields().iter().map(|it| it.name().as_str()).collect();
     assert_eq!(found, names);
     assert_eq!(batch.column(1).data_type(), &lastuse_store::instant());
-    let error = store
-        .read(&files, Table::Events, &["nothing"])
-        .next()
-        .unwrap()
-        .unwrap_err();
+    let error = store.read(&files, Table::Events, &["nothing"]).next().unwrap().unwrap_err();
     assert!(matches!(error, StoreError::WrongColumns { .. }), "{error}");
 }
 
@@ -83,11 +58,7 @@ async fn text_may_come_as_dictionaries() {
     let store = Store::open(folder.path()).await.unwrap();
     let plain = rows(
         Table::Events,
-        &[
-            ("event_time", &["1", "2"]),
-            ("credential_uid", &["a", "b"]),
-            ("action", &["x", "-"]),
-        ],
+        &[("event_time", &["1", "2"]), ("credential_uid", &["a", "b"]), ("action", &["x", "-"])],
     );
     let mut fields = Vec::new();
     let mut columns = Vec::new();
@@ -111,11 +82,7 @@ async fn text_may_come_as_dictionaries() {
     let part = writer.write_events(DAY, &packed).unwrap();
     writer.commit(vec![part]).await.unwrap();
     let files = store.active_files(Table::Events).await.unwrap();
-    let back = store
-        .read(&files, Table::Events, &[])
-        .next()
-        .unwrap()
-        .unwrap();
+    let back = store.read(&files, Table::Events, &[]).next().unwrap().unwrap();
     assert_eq!(back, plain);
 }
 
@@ -160,17 +127,7 @@ async fn a_stale_writer_commits_nothing() {
 
     let parts = batch_parts(&slow);
     let error = slow.commit(parts).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::Stale {
-                batch: 1,
-                recorded: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Stale { batch: 1, recorded: 1, .. }), "{error}");
     assert_eq!(dump_all(&store).await, before);
 }
 
@@ -184,9 +141,7 @@ async fn parts_that_no_commit_names_are_removed_by_the_next_ingest() {
     batch_parts(&writer);
     assert!(files_on_disk(folder.path()).len() > before.len());
     drop(writer);
-    let foreign = folder
-        .path()
-        .join("tables/usage/part-of-another-tool.parquet");
+    let foreign = folder.path().join("tables/usage/part-of-another-tool.parquet");
     std::fs::write(&foreign, "left alone").unwrap();
     store.begin().await.unwrap();
     std::fs::remove_file(&foreign).unwrap();
@@ -215,23 +170,10 @@ async fn tables_survive_many_batches_and_checkpoints() {
     assert!(log.join("00000000000000000039.checkpoint.parquet").exists());
     let files = store.active_files(Table::Events).await.unwrap();
     assert_eq!(files.len(), 90);
-    assert!(
-        files
-            .iter()
-            .all(|it| it.row_count == 3 && it.event_date.is_some())
-    );
-    assert!(
-        files
-            .iter()
-            .all(|it| it.max_event_time.unwrap() % 86_400_000_000 == 2000)
-    );
+    assert!(files.iter().all(|it| it.row_count == 3 && it.event_date.is_some()));
+    assert!(files.iter().all(|it| it.max_event_time.unwrap() % 86_400_000_000 == 2000));
     assert_eq!(dump(&store, Table::Events).await.len(), 270);
-    let writer = Store::open(folder.path())
-        .await
-        .unwrap()
-        .begin()
-        .await
-        .unwrap();
+    let writer = Store::open(folder.path()).await.unwrap().begin().await.unwrap();
     assert_eq!(writer.batch(), 46);
 }
 
@@ -258,27 +200,16 @@ async fn no_text_of_a_row_stands_in_a_log() {
     let canary = "canary-in-a-text-column";
     let events = rows(
         Table::Events,
-        &[
-            ("event_time", &["1"]),
-            ("reason", &[canary]),
-            ("principal", &[canary]),
-        ],
+        &[("event_time", &["1"]), ("reason", &[canary]), ("principal", &[canary])],
     );
     let parts = vec![
         writer.write_events(DAY, &events).unwrap(),
-        writer
-            .write_part(
-                Table::Usage,
-                &rows(Table::Usage, &[("principal", &[canary])]),
-            )
-            .unwrap(),
+        writer.write_part(Table::Usage, &rows(Table::Usage, &[("principal", &[canary])])).unwrap(),
     ];
     writer.commit(parts).await.unwrap();
     for path in files_on_disk(folder.path()) {
         let bytes = std::fs::read(&path).unwrap();
-        let found = bytes
-            .windows(canary.len())
-            .any(|it| it == canary.as_bytes());
+        let found = bytes.windows(canary.len()).any(|it| it == canary.as_bytes());
         let is_log = path.to_str().unwrap().contains("_delta_log");
         assert!(!(found && is_log), "{}", path.display());
     }
@@ -299,14 +230,10 @@ async fn parts_can_be_written_from_several_threads() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();
     let mut writer = store.begin().await.unwrap();
-    let batch = rows(
-        Table::Events,
-        &[("event_time", &["1"]), ("credential_uid", &["a"])],
-    );
+    let batch = rows(Table::Events, &[("event_time", &["1"]), ("credential_uid", &["a"])]);
     let parts = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| writer.write_events(DAY, &batch).unwrap()))
-            .collect();
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| writer.write_events(DAY, &batch).unwrap())).collect();
         threads.into_iter().map(|it| it.join().unwrap()).collect()
     });
     writer.commit(parts).await.unwrap();

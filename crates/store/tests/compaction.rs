@@ -14,10 +14,7 @@ async fn compaction_changes_files_and_no_rows() {
     let old = store.active_files(Table::Usage).await.unwrap();
     let mut writer = store.begin().await.unwrap();
     let done = store.compact(&writer).await.unwrap();
-    assert!(
-        done.removed_file_count > 100 && done.added_file_count < 12,
-        "{done:?}"
-    );
+    assert!(done.removed_file_count > 100 && done.added_file_count < 12, "{done:?}");
     assert_eq!(dump_all(&store).await, before);
     assert_eq!(store.active_files(Table::Events).await.unwrap().len(), 2);
     assert_eq!(store.active_files(Table::Usage).await.unwrap().len(), 1);
@@ -29,10 +26,7 @@ async fn compaction_changes_files_and_no_rows() {
     drop(writer);
     commit_until(&store, 22).await;
     assert_eq!(store.active_files(Table::Events).await.unwrap().len(), 6);
-    assert!(
-        old.iter().all(|it| it.path.exists()),
-        "readers may still hold the old files"
-    );
+    assert!(old.iter().all(|it| it.path.exists()), "readers may still hold the old files");
 }
 
 #[tokio::test]
@@ -45,19 +39,13 @@ async fn merged_events_stay_sorted() {
         let mut keys: Vec<(String, String)> = (0..20_000_u64)
             .map(|it| {
                 let mixed = (it + file * 20_000).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-                (
-                    format!("c{:03}", mixed % 300),
-                    format!("{:09}", mixed / 300 % 86_400_000),
-                )
+                (format!("c{:03}", mixed % 300), format!("{:09}", mixed / 300 % 86_400_000))
             })
             .collect();
         keys.sort();
         let uids: Vec<&str> = keys.iter().map(|it| it.0.as_str()).collect();
         let times: Vec<&str> = keys.iter().map(|it| it.1.as_str()).collect();
-        let batch = rows(
-            Table::Events,
-            &[("credential_uid", &uids), ("event_time", &times)],
-        );
+        let batch = rows(Table::Events, &[("credential_uid", &uids), ("event_time", &times)]);
         parts.push(writer.write_events(DAY, &batch).unwrap());
     }
     writer.commit(parts).await.unwrap();

@@ -78,11 +78,7 @@ async fn a_killed_run_can_be_run_again() {
 async fn a_run_killed_over_and_over_gets_there() {
     let expected = expected().await;
     let folder = tempfile::tempdir().unwrap();
-    for point in [
-        "events_committed:1",
-        "derived_committed:1",
-        "derived_committed:2",
-    ] {
+    for point in ["events_committed:1", "derived_committed:1", "derived_committed:2"] {
         run(folder.path(), Some(point));
     }
     for _ in 0..8 {
@@ -100,10 +96,7 @@ async fn a_killed_compaction_changes_no_rows() {
     commit_until(&store, 17).await;
     let expected = dump_all(&store).await;
     for point in ["merged:1", "compacted:1", "merged:3", "compacted:3"] {
-        assert!(
-            !run_child(folder.path(), Some(point), true),
-            "{point} was not reached"
-        );
+        assert!(!run_child(folder.path(), Some(point), true), "{point} was not reached");
         assert_eq!(dump_all(&store).await, expected, "{point}");
     }
     assert!(run_child(folder.path(), None, true));

@@ -16,39 +16,19 @@ pub(crate) struct Action {
 }
 
 const fn read(service: &'static str, name: &'static str, parameters: &'static str) -> Action {
-    Action {
-        service,
-        name,
-        read_only: true,
-        data: false,
-        parameters,
-        resource: None,
-    }
+    Action { service, name, read_only: true, data: false, parameters, resource: None }
 }
 
 const fn write(service: &'static str, name: &'static str, parameters: &'static str) -> Action {
-    Action {
-        service,
-        name,
-        read_only: false,
-        data: false,
-        parameters,
-        resource: None,
-    }
+    Action { service, name, read_only: false, data: false, parameters, resource: None }
 }
 
 const fn on(action: Action, kind: &'static str, arn: &'static str) -> Action {
-    Action {
-        resource: Some((kind, arn)),
-        ..action
-    }
+    Action { resource: Some((kind, arn)), ..action }
 }
 
 const fn data(action: Action) -> Action {
-    Action {
-        data: true,
-        ..action
-    }
+    Action { data: true, ..action }
 }
 
 const BUCKET: &str = "arn:aws:s3:::{name}-{account}";
@@ -126,11 +106,7 @@ pub(crate) const ACTIONS: [Action; 28] = [
         BUCKET,
     ),
     on(
-        read(
-            "kms",
-            "DescribeKey",
-            r#"{"keyId":"arn:aws:kms:{region}:{account}:key/{name}"}"#,
-        ),
+        read("kms", "DescribeKey", r#"{"keyId":"arn:aws:kms:{region}:{account}:key/{name}"}"#),
         "AWS::KMS::Key",
         "arn:aws:kms:{region}:{account}:key/{name}",
     ),
@@ -163,11 +139,7 @@ pub(crate) const ACTIONS: [Action; 28] = [
         "SetQueueAttributes",
         r##"{"queueUrl":"https://sqs.{region}.amazonaws.com/{account}/{name}","attributes":{"VisibilityTimeout":"#"}}"##,
     ),
-    read(
-        "sns",
-        "GetTopicAttributes",
-        r#"{"topicArn":"arn:aws:sns:{region}:{account}:{name}"}"#,
-    ),
+    read("sns", "GetTopicAttributes", r#"{"topicArn":"arn:aws:sns:{region}:{account}:{name}"}"#),
     read(
         "logs",
         "DescribeLogStreams",
@@ -178,21 +150,9 @@ pub(crate) const ACTIONS: [Action; 28] = [
         "CreateLogStream",
         r#"{"logGroupName":"/app/{name}","logStreamName":"{name}/#"}"#,
     ),
-    read(
-        "monitoring",
-        "DescribeAlarms",
-        r#"{"alarmNamePrefix":"{name}","maxRecords":#}"#,
-    ),
-    read(
-        "rds",
-        "DescribeDBInstances",
-        r#"{"dBInstanceIdentifier":"{name}-#"}"#,
-    ),
-    read(
-        "lambda",
-        "GetFunction20150331v2",
-        r#"{"functionName":"{name}-#"}"#,
-    ),
+    read("monitoring", "DescribeAlarms", r#"{"alarmNamePrefix":"{name}","maxRecords":#}"#),
+    read("rds", "DescribeDBInstances", r#"{"dBInstanceIdentifier":"{name}-#"}"#),
+    read("lambda", "GetFunction20150331v2", r#"{"functionName":"{name}-#"}"#),
     on(
         data(write(
             "lambda",
@@ -216,16 +176,8 @@ pub(crate) const ACTIONS: [Action; 28] = [
         "AWS::ECR::Repository",
         "arn:aws:ecr:{region}:{account}:repository/{name}",
     ),
-    read(
-        "ssm",
-        "GetParameters",
-        r#"{"names":["/{name}/config-#"],"withDecryption":true}"#,
-    ),
-    read(
-        "route53",
-        "ListResourceRecordSets",
-        r#"{"hostedZoneId":"Z0#","maxItems":"300"}"#,
-    ),
+    read("ssm", "GetParameters", r#"{"names":["/{name}/config-#"],"withDecryption":true}"#),
+    read("route53", "ListResourceRecordSets", r#"{"hostedZoneId":"Z0#","maxItems":"300"}"#),
     read(
         "autoscaling",
         "DescribeAutoScalingGroups",

@@ -74,16 +74,8 @@ impl Caller {
             )
             .into_bytes()
         };
-        let direct = secret
-            .versions
-            .iter()
-            .map(|it| identity(&it.logged))
-            .collect();
-        let place = Place {
-            account,
-            region,
-            name: &consumer.name.replace(['/', ' '], "-"),
-        };
+        let direct = secret.versions.iter().map(|it| identity(&it.logged)).collect();
+        let place = Place { account, region, name: &consumer.name.replace(['/', ' '], "-") };
         let roles = roles(consumer, account, &mut rng);
         let assume = prepare(&ASSUME_ROLE, &place, &assume_resource(&roles, account));
         Self {
@@ -113,17 +105,10 @@ impl Caller {
         let time = call.time - call.time.rem_euclid(SECOND);
         let choice = self.rng.below(self.actions.len() as u64 * 2) as usize;
         // Half of the calls are the first three kinds: clients have habits.
-        let choice = if choice < self.actions.len() {
-            choice
-        } else {
-            choice % self.actions.len().min(3)
-        };
+        let choice =
+            if choice < self.actions.len() { choice } else { choice % self.actions.len().min(3) };
         let (outcome, error) = self.outcome(call.refusal, 0.004);
-        let stray = if self.declared {
-            world.stray(&mut self.rng, self.sink)
-        } else {
-            None
-        };
+        let stray = if self.declared { world.stray(&mut self.rng, self.sink) } else { None };
         let error = match (&stray, outcome) {
             // Base64 in an error message; the action was still authenticated.
             (Some(stray), Outcome::Success) if self.rng.chance(0.5) => {
@@ -173,11 +158,8 @@ impl Caller {
             Presented::Session(session) => (session.version, session.depth + 1),
         };
         let (outcome, error) = self.outcome(call.refusal, 0.0);
-        let lifetime = if depth > 1 {
-            CHAINED
-        } else {
-            self.sessions.map_or(CHAINED, |it| it.lifetime)
-        };
+        let lifetime =
+            if depth > 1 { CHAINED } else { self.sessions.map_or(CHAINED, |it| it.lifetime) };
         let role = &self.roles[(depth as usize - 1).min(self.roles.len() - 1)];
         let out = world.sinks[self.sink].begin(time)?;
         self.write_head(out, call, time, &self.assume, None);
@@ -202,11 +184,7 @@ impl Caller {
                 id,
                 "\",\"sessionToken\":\"IQoJb3JpZ2luX2VjE"
             );
-            push!(
-                out,
-                self.rng.text(ALPHANUMERIC, 240),
-                "==\",\"expiration\":\""
-            );
+            push!(out, self.rng.text(ALPHANUMERIC, 240), "==\",\"expiration\":\"");
             push_expiry(out, expires, self.form);
             push!(
                 out,
@@ -219,15 +197,7 @@ impl Caller {
             push_session_arn(out, self.account, role);
             push!(out, "\"}},");
             let identity = session_identity(self.account, role, &id, time);
-            Some(Session {
-                version,
-                depth,
-                issued: time,
-                root_issued: time,
-                expires,
-                id,
-                identity,
-            })
+            Some(Session { version, depth, issued: time, root_issued: time, expires, id, identity })
         } else {
             push!(out, "null,");
             None
@@ -259,11 +229,7 @@ impl Caller {
             self.addresses[call.instance % self.addresses.len()],
             "\",\"userAgent\":\""
         );
-        let (open, close) = if action.bracketed {
-            ("[", "]")
-        } else {
-            ("", "")
-        };
+        let (open, close) = if action.bracketed { ("[", "]") } else { ("", "") };
         push!(out, open, self.agent);
         if let Some(stray) = stray {
             push!(out, " token=", stray);
@@ -278,10 +244,7 @@ impl Caller {
         }
         let roll = self.rng.below(1_000);
         match roll {
-            0..12 => (
-                Outcome::Denied,
-                Some(Error::denied(&self.arn, roll.is_multiple_of(3))),
-            ),
+            0..12 => (Outcome::Denied, Some(Error::denied(&self.arn, roll.is_multiple_of(3)))),
             12..16 if faults > 0.0 => (Outcome::Error, Some(Error::fault(roll.is_multiple_of(2)))),
             // Authenticated and allowed: the thing asked for is not there.
             16..22 if faults > 0.0 => (Outcome::Success, Some(Error::missing())),
@@ -293,26 +256,14 @@ impl Caller {
     fn forwarded_decrypt(&mut self, world: &mut World, time: Micros) -> Result<(), EstateError> {
         let version = secrets_manager_version(self.account, world.start, time).to_uppercase();
         let key = aws_key_id("ASIA", &mut self.rng);
-        let user = String::from_utf8_lossy(&self.user).replace(
-            "\"accessKeyId\":\"@\"",
-            &format!("\"accessKeyId\":\"{key}\""),
-        );
-        let action = self
-            .actions
-            .iter()
-            .find(|it| it.0 == GET_SECRET_VALUE)
-            .map(|it| &it.1.parameters.0);
+        let user = String::from_utf8_lossy(&self.user)
+            .replace("\"accessKeyId\":\"@\"", &format!("\"accessKeyId\":\"{key}\""));
+        let action =
+            self.actions.iter().find(|it| it.0 == GET_SECRET_VALUE).map(|it| &it.1.parameters.0);
         let secret = action.and_then(|it| secret_of(it)).unwrap_or_default();
         let out = world.sinks[self.sink].begin(time)?;
-        push!(
-            out,
-            "{\"eventVersion\":\"1.09\",\"userIdentity\":",
-            user.trim_end_matches('}')
-        );
-        push!(
-            out,
-            ",\"invokedBy\":\"secretsmanager.amazonaws.com\"},\"eventTime\":\""
-        );
+        push!(out, "{\"eventVersion\":\"1.09\",\"userIdentity\":", user.trim_end_matches('}'));
+        push!(out, ",\"invokedBy\":\"secretsmanager.amazonaws.com\"},\"eventTime\":\"");
         push_iso(out, time);
         push!(
             out,
@@ -331,10 +282,7 @@ impl Caller {
             "\",\"SecretVersionId\":\"",
             version
         );
-        push!(
-            out,
-            "\"},\"encryptionAlgorithm\":\"SYMMETRIC_DEFAULT\"},\"responseElements\":null,"
-        );
+        push!(out, "\"},\"encryptionAlgorithm\":\"SYMMETRIC_DEFAULT\"},\"responseElements\":null,");
         push_ids(out, &mut self.rng);
         push!(
             out,
@@ -364,23 +312,18 @@ struct Error {
 impl Error {
     fn refusal(refusal: Refusal) -> Self {
         let (code, message) = match refusal {
-            Refusal::Revoked => (
-                "InvalidClientTokenId",
-                "The security token included in the request is invalid.",
-            ),
+            Refusal::Revoked => {
+                ("InvalidClientTokenId", "The security token included in the request is invalid.")
+            }
             Refusal::Wrong => (
                 "SignatureDoesNotMatch",
                 "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.",
             ),
-            Refusal::Expired => (
-                "ExpiredTokenException",
-                "The security token included in the request is expired",
-            ),
+            Refusal::Expired => {
+                ("ExpiredTokenException", "The security token included in the request is expired")
+            }
         };
-        Self {
-            code,
-            message: message.to_owned(),
-        }
+        Self { code, message: message.to_owned() }
     }
 
     fn denied(arn: &str, client: bool) -> Self {
@@ -393,10 +336,7 @@ impl Error {
         let message = format!(
             "User: {arn} is not authorized to perform this action because no identity-based policy allows it"
         );
-        Self {
-            code: "AccessDenied",
-            message,
-        }
+        Self { code: "AccessDenied", message }
     }
 
     fn leaking(arn: &str, secret: &str) -> Self {
@@ -404,22 +344,12 @@ impl Error {
         let message = format!(
             "User: {arn} is not authorized; upstream said: bad header \"Authorization: Basic {header}\""
         );
-        Self {
-            code: "AccessDenied",
-            message,
-        }
+        Self { code: "AccessDenied", message }
     }
 
     fn fault(unavailable: bool) -> Self {
-        let code = if unavailable {
-            "ServiceUnavailable"
-        } else {
-            "InternalFailure"
-        };
-        Self {
-            code,
-            message: "We encountered an internal error. Please try again.".to_owned(),
-        }
+        let code = if unavailable { "ServiceUnavailable" } else { "InternalFailure" };
+        Self { code, message: "We encountered an internal error. Please try again.".to_owned() }
     }
 
     fn missing() -> Self {
@@ -436,12 +366,7 @@ impl Error {
 
 fn push_error(out: &mut Vec<u8>, error: Option<&Error>) {
     if let Some(error) = error {
-        push!(
-            out,
-            "\"errorCode\":\"",
-            error.code,
-            "\",\"errorMessage\":\""
-        );
+        push!(out, "\"errorCode\":\"", error.code, "\",\"errorMessage\":\"");
         push_json(out, &error.message);
         push!(out, "\",");
     }
@@ -481,9 +406,8 @@ const ASSUME_ROLE: Action = Action {
 
 /// A dozen of the actions: what this client is for. Shadows keep clear of S3, which wraps user agents in brackets.
 fn choose_actions(place: &Place<'_>, declared: bool, rng: &mut Rng) -> Vec<(usize, Prepared)> {
-    let mut all: Vec<usize> = (0..ACTIONS.len())
-        .filter(|it| declared || ACTIONS[*it].service != "s3")
-        .collect();
+    let mut all: Vec<usize> =
+        (0..ACTIONS.len()).filter(|it| declared || ACTIONS[*it].service != "s3").collect();
     for at in 0..all.len() {
         let other = at + rng.below((all.len() - at) as u64) as usize;
         all.swap(at, other);
@@ -493,12 +417,7 @@ fn choose_actions(place: &Place<'_>, declared: bool, rng: &mut Rng) -> Vec<(usiz
         all[5] = GET_SECRET_VALUE;
     }
     all.into_iter()
-        .map(|it| {
-            (
-                it,
-                prepare(&ACTIONS[it], place, &resources(&ACTIONS[it], place)),
-            )
-        })
+        .map(|it| (it, prepare(&ACTIONS[it], place, &resources(&ACTIONS[it], place))))
         .collect()
 }
 
@@ -522,16 +441,8 @@ fn assume_resource(roles: &[Role], account: &str) -> String {
 }
 
 fn prepare(action: &Action, place: &Place<'_>, resources: &str) -> Prepared {
-    let Action {
-        service,
-        name,
-        read_only,
-        data,
-        ..
-    } = action;
-    let Place {
-        account, region, ..
-    } = place;
+    let Action { service, name, read_only, data, .. } = action;
+    let Place { account, region, .. } = place;
     let parameters = place.fill(action.parameters);
     let (fill, mark) = if parameters.contains('@') {
         (Fill::SecretVersion, '@')
@@ -605,15 +516,7 @@ fn roles(consumer: &Consumer, account: &str, rng: &mut Rng) -> Vec<Role> {
 }
 
 fn push_session_arn(out: &mut Vec<u8>, account: &str, role: &Role) {
-    push!(
-        out,
-        "arn:aws:sts::",
-        account,
-        ":assumed-role/",
-        role.name,
-        "/",
-        role.session
-    );
+    push!(out, "arn:aws:sts::", account, ":assumed-role/", role.name, "/", role.session);
 }
 
 fn session_identity(account: &str, role: &Role, key: &str, issued: Micros) -> Vec<u8> {

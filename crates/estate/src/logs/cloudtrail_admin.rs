@@ -34,12 +34,7 @@ fn write_plain(
     it: &Plain<'_>,
 ) -> Result<(), EstateError> {
     let out = world.sinks[sink].begin(time)?;
-    push!(
-        out,
-        "{\"eventVersion\":\"1.09\",\"userIdentity\":",
-        it.identity,
-        ",\"eventTime\":\""
-    );
+    push!(out, "{\"eventVersion\":\"1.09\",\"userIdentity\":", it.identity, ",\"eventTime\":\"");
     push_iso(out, time);
     push!(
         out,
@@ -191,11 +186,7 @@ pub(crate) fn secret_rotated(
     let moved = format!(
         r#"{{"secretId":"{arn}","versionStage":"AWSCURRENT","moveToVersionId":"{version}","removeFromVersionId":"{before}"}}"#
     );
-    let plain = Plain {
-        parameters: &moved,
-        name: "UpdateSecretVersionStage",
-        ..plain
-    };
+    let plain = Plain { parameters: &moved, name: "UpdateSecretVersionStage", ..plain };
     write_plain(world, sink, rng, time + 60 * SECOND, &plain)
 }
 
@@ -216,11 +207,8 @@ pub(crate) fn stranger(
                 "DescribeAvailabilityZones",
                 "DescribeInstanceTypes",
             ]);
-            let plain = Plain {
-                region,
-                read_only: true,
-                ..by_admin(&identity, account, "ec2", name)
-            };
+            let plain =
+                Plain { region, read_only: true, ..by_admin(&identity, account, "ec2", name) };
             write_plain(world, sink, rng, time, &plain)
         }
         3..6 => service_role(world, sink, rng, time, (account, region)),
@@ -250,12 +238,7 @@ pub(crate) fn stranger(
                 agent: "secretsmanager.amazonaws.com",
                 kind: "AwsServiceEvent",
                 extra: &extra,
-                ..by_admin(
-                    &identity,
-                    account,
-                    "secretsmanager",
-                    "EndSecretVersionDelete",
-                )
+                ..by_admin(&identity, account, "secretsmanager", "EndSecretVersionDelete")
             };
             write_plain(world, sink, rng, time, &plain)
         }

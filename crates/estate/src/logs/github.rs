@@ -44,13 +44,7 @@ impl Caller {
             .map(|it| (it.logged.clone(), 1_000_000 + shared.below(9_000_000)))
             .collect();
         let repositories = (0..4)
-            .map(|it| {
-                format!(
-                    "acme/{}-{}",
-                    secret.owner,
-                    ["api", "web", "infra", "docs"][it]
-                )
-            })
+            .map(|it| format!("acme/{}-{}", secret.owner, ["api", "web", "infra", "docs"][it]))
             .collect();
         Self {
             sink,
@@ -84,17 +78,9 @@ impl Caller {
         };
         // Git traffic is logged when it worked; what the API answered stands in the log.
         let api = status != 200 || self.rng.chance(0.4);
-        let stray = if self.declared {
-            world.stray(&mut self.rng, self.sink)
-        } else {
-            None
-        };
+        let stray = if self.declared { world.stray(&mut self.rng, self.sink) } else { None };
         let out = world.sinks[self.sink].begin(time)?;
-        let action = if api {
-            "api.request"
-        } else {
-            *self.rng.pick(&GIT)
-        };
+        let action = if api { "api.request" } else { *self.rng.pick(&GIT) };
         push_head(out, &mut self.rng, time, action);
         push!(out, "\"actor\":\"", self.actor, "\",\"actor_id\":");
         push_digits(out, self.actor_id as i64, 1);
@@ -110,22 +96,11 @@ impl Caller {
             self.tokens[version].0,
             "\",\"org\":\"acme\",\"org_id\":900100"
         );
-        push!(
-            out,
-            ",\"programmatic_access_type\":\"Personal access token (classic)\",\"repo\":\""
-        );
+        push!(out, ",\"programmatic_access_type\":\"Personal access token (classic)\",\"repo\":\"");
         let repository = self.rng.pick(&self.repositories);
-        push!(
-            out,
-            repository,
-            "\",\"repository_public\":false,\"token_id\":"
-        );
+        push!(out, repository, "\",\"repository_public\":false,\"token_id\":");
         push_digits(out, self.tokens[version].1 as i64, 1);
-        push!(
-            out,
-            ",\"token_scopes\":\"repo,read:org\",\"user_agent\":\"",
-            self.agent
-        );
+        push!(out, ",\"token_scopes\":\"repo,read:org\",\"user_agent\":\"", self.agent);
         if let Some(stray) = stray {
             push!(out, " (password=", stray, ")");
         }
@@ -145,10 +120,7 @@ impl Caller {
             push_hex(out, &mut self.rng, 10);
             push!(out, "\"}");
         } else {
-            push!(
-                out,
-                ",\"transport_protocol\":1,\"transport_protocol_name\":\"http\"}"
-            );
+            push!(out, ",\"transport_protocol\":1,\"transport_protocol_name\":\"http\"}");
         }
         world.sinks[self.sink].end(Record::Event);
         Ok(Heard::new(time, outcome))

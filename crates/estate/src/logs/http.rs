@@ -45,30 +45,17 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn new(sink: usize, secret: &Secret, consumer: &Consumer, rng: Rng) -> Self {
         let declared = consumer.workload.is_some();
-        let places = [
-            Place::Bearer,
-            Place::ApiKeyHeader,
-            Place::Query,
-            Place::Basic,
-            Place::Token,
-        ];
+        let places = [Place::Bearer, Place::ApiKeyHeader, Place::Query, Place::Basic, Place::Token];
         Self {
             sink,
             rng,
             addresses: consumer.addresses.clone(),
             agent: consumer.agent.clone(),
-            host: format!(
-                "{}.gateway.example.com",
-                secret.id.rsplit('/').next().unwrap_or("api")
-            ),
+            host: format!("{}.gateway.example.com", secret.id.rsplit('/').next().unwrap_or("api")),
             user: secret.principal.clone(),
             keys: secret.versions.iter().map(|it| it.value.clone()).collect(),
             // Shadows have no principal in their name, so they name none.
-            place: if declared {
-                places[consumer.variant % places.len()]
-            } else {
-                Place::Bearer
-            },
+            place: if declared { places[consumer.variant % places.len()] } else { Place::Bearer },
             declared,
         }
     }
@@ -92,19 +79,10 @@ impl Caller {
             (None, 14..16) => (Outcome::Success, 429),
             (None, _) => (Outcome::Success, 200),
         };
-        let stray = if self.declared {
-            world.stray(&mut self.rng, self.sink)
-        } else {
-            None
-        };
+        let stray = if self.declared { world.stray(&mut self.rng, self.sink) } else { None };
         let out = world.sinks[self.sink].begin(time)?;
         let (method, path) = *self.rng.pick(&PATHS);
-        push_head(
-            out,
-            time,
-            &self.addresses[call.instance % self.addresses.len()],
-            method,
-        );
+        push_head(out, time, &self.addresses[call.instance % self.addresses.len()], method);
         let odd = stray.as_deref().map(|it| (self.rng.below(4), it));
         self.push_uri(out, path, &self.keys[version], odd);
         push!(out, "\",\"server_protocol\":\"HTTP/1.1\",\"status\":");
@@ -119,11 +97,7 @@ impl Caller {
         push!(
             out,
             "\",\"http_x_api_key\":\"",
-            if self.place == Place::ApiKeyHeader {
-                &self.keys[version]
-            } else {
-                "-"
-            },
+            if self.place == Place::ApiKeyHeader { &self.keys[version] } else { "-" },
             "\"}"
         );
         world.sinks[self.sink].end(Record::Event);
@@ -217,16 +191,9 @@ pub(crate) fn stranger(
     );
     push!(out, if guess { "401" } else { "200" });
     push_answer(out, rng, "gateway.example.com");
-    push!(
-        out,
-        ",\"http_user_agent\":\"kube-probe/1.29\",\"http_authorization\":\""
-    );
+    push!(out, ",\"http_user_agent\":\"kube-probe/1.29\",\"http_authorization\":\"");
     if guess {
-        push!(
-            out,
-            "Bearer sk_live_",
-            rng.text(crate::write::ALPHANUMERIC, 32)
-        );
+        push!(out, "Bearer sk_live_", rng.text(crate::write::ALPHANUMERIC, 32));
     } else {
         push!(out, "-");
     }

@@ -74,11 +74,7 @@ pub(crate) struct Heard {
 
 impl Heard {
     pub(crate) fn new(time: Micros, outcome: Outcome) -> Self {
-        Self {
-            time,
-            outcome,
-            repeated: None,
-        }
+        Self { time, outcome, repeated: None }
     }
 }
 

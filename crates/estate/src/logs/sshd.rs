@@ -23,11 +23,7 @@ const STYLES: [Style; 3] = [Style::Classic, Style::Iso, Style::Journal];
 
 impl Style {
     fn round(self, time: Micros) -> Micros {
-        if self == Self::Classic {
-            time - time.rem_euclid(SECOND)
-        } else {
-            time
-        }
+        if self == Self::Classic { time - time.rem_euclid(SECOND) } else { time }
     }
 }
 
@@ -88,14 +84,8 @@ impl Caller {
             &message,
             Record::Event,
         )?;
-        let mut heard = Heard::new(
-            time,
-            if refused {
-                Outcome::Rejected
-            } else {
-                Outcome::Success
-            },
-        );
+        let mut heard =
+            Heard::new(time, if refused { Outcome::Rejected } else { Outcome::Success });
         if refused && self.rng.chance(0.3) && time + 2 * SECOND < world.end {
             let later = time + 2 * SECOND;
             let message = format!("message repeated 2 times: [ {message}]");
@@ -132,11 +122,7 @@ impl Caller {
 
 /// Newer versions of sshd log as `sshd-session`.
 fn program(style: Style) -> &'static str {
-    if style == Style::Iso {
-        "sshd-session"
-    } else {
-        "sshd"
-    }
+    if style == Style::Iso { "sshd-session" } else { "sshd" }
 }
 
 #[expect(clippy::too_many_arguments, reason = "a log line has that many parts")]
@@ -203,16 +189,7 @@ fn other_daemon(
         ("systemd-logind", "New session 4711 of user deploy."),
     ]);
     let pid = 300 + rng.below(9_000);
-    line(
-        world,
-        sink,
-        host,
-        rng,
-        time,
-        (program, pid),
-        message,
-        Record::Foreign,
-    )
+    line(world, sink, host, rng, time, (program, pid), message, Record::Foreign)
 }
 
 /// Logins that name no registered key: a password, a certificate, and guesses from outside.
@@ -240,14 +217,5 @@ pub(crate) fn stranger(
             1 + rng.below(250)
         ),
     };
-    line(
-        world,
-        sink,
-        host,
-        rng,
-        time,
-        (program(style), pid),
-        &message,
-        Record::Event,
-    )
+    line(world, sink, host, rng, time, (program(style), pid), &message, Record::Event)
 }

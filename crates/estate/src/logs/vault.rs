@@ -60,21 +60,11 @@ fn write_entry(
             "\""
         );
     }
-    push!(
-        request,
-        ",\"namespace\":{\"id\":\"root\"},\"path\":\"",
-        entry.path,
-        "\""
-    );
+    push!(request, ",\"namespace\":{\"id\":\"root\"},\"path\":\"", entry.path, "\"");
     if let Some(data) = entry.data {
         push!(request, ",\"data\":", data);
     }
-    push!(
-        request,
-        ",\"remote_address\":\"",
-        entry.address,
-        "\",\"remote_port\":"
-    );
+    push!(request, ",\"remote_address\":\"", entry.address, "\",\"remote_port\":");
     push_digits(&mut request, 32_768 + rng.below(28_000) as i64, 1);
     push!(request, "}");
 
@@ -95,12 +85,7 @@ fn write_entry(
     match entry.answer {
         Ok(response) => push!(out, ",\"response\":", response),
         Err(error) => {
-            push!(
-                out,
-                ",\"response\":{\"mount_type\":\"",
-                entry.mount.1,
-                "\"}"
-            );
+            push!(out, ",\"response\":{\"mount_type\":\"", entry.mount.1, "\"}");
             push_error(out, error);
         }
     }
@@ -144,15 +129,12 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn new(sink: usize, secret: &Secret, consumer: &Consumer, rng: Rng) -> Self {
         let mut shared = Rng::new(17).fork(&secret.id, 0);
-        let (service_namespace, service) = consumer
-            .name
-            .split_once('/')
-            .unwrap_or(("default", &consumer.name));
+        let (service_namespace, service) =
+            consumer.name.split_once('/').unwrap_or(("default", &consumer.name));
         let (display_name, metadata) = match secret.kind {
-            Kind::AppRole => (
-                secret.principal.clone(),
-                format!(r#"{{"role_name":"{}"}}"#, consumer.name),
-            ),
+            Kind::AppRole => {
+                (secret.principal.clone(), format!(r#"{{"role_name":"{}"}}"#, consumer.name))
+            }
             Kind::ServiceJwt => (
                 format!("kubernetes-{service_namespace}-{service}"),
                 format!(
@@ -180,12 +162,7 @@ impl Caller {
         caller.versions = secret
             .versions
             .iter()
-            .map(|it| {
-                (
-                    it.logged.clone(),
-                    caller.auth(&it.logged, 32 * DAY, it.active),
-                )
-            })
+            .map(|it| (it.logged.clone(), caller.auth(&it.logged, 32 * DAY, it.active)))
             .collect();
         caller
     }
@@ -200,10 +177,9 @@ impl Caller {
         let response = self.key_value(world, call.time);
         let (token, auth): (&str, &str) = match call.by {
             Presented::Version(version) => (&self.versions[version].0, &self.versions[version].1),
-            Presented::Session(session) => (
-                &session.id,
-                std::str::from_utf8(&session.identity).unwrap_or(NOBODY),
-            ),
+            Presented::Session(session) => {
+                (&session.id, std::str::from_utf8(&session.identity).unwrap_or(NOBODY))
+            }
         };
         let accessor = self.accessor(token);
         let path = match choice {
@@ -226,17 +202,12 @@ impl Caller {
         };
         let (outcome, answer) = match call.refusal {
             Some(_) => (Outcome::Rejected, Err("permission denied")),
-            None if denied => (
-                Outcome::Denied,
-                Err("1 error occurred:\n\t* permission denied\n\n"),
-            ),
+            None if denied => {
+                (Outcome::Denied, Err("1 error occurred:\n\t* permission denied\n\n"))
+            }
             None => (Outcome::Success, Ok(response.as_str())),
         };
-        let auth = if outcome == Outcome::Rejected {
-            NOBODY
-        } else {
-            auth
-        };
+        let auth = if outcome == Outcome::Rejected { NOBODY } else { auth };
         let entry = Entry {
             time: call.time,
             auth,
@@ -244,14 +215,7 @@ impl Caller {
             operation,
             path: &path,
             mount,
-            token: Some((
-                token,
-                if outcome == Outcome::Rejected {
-                    ""
-                } else {
-                    &accessor
-                },
-            )),
+            token: Some((token, if outcome == Outcome::Rejected { "" } else { &accessor })),
             address: &self.addresses[call.instance % self.addresses.len()],
             data: None,
             answer,
@@ -283,18 +247,13 @@ impl Caller {
             _ => (
                 "auth/approle/login",
                 ("auth/approle/", "approle"),
-                format!(
-                    r#"{{"role_id":"{}","secret_id":"{credential}"}}"#,
-                    self.role_id
-                ),
+                format!(r#"{{"role_id":"{}","secret_id":"{credential}"}}"#, self.role_id),
                 "invalid role or secret ID",
             ),
         };
         let response = format!(r#"{{"mount_type":"{}","auth":{auth}}}"#, mount.1);
-        let refused = matches!(
-            call.refusal,
-            Some(Refusal::Revoked | Refusal::Wrong | Refusal::Expired)
-        );
+        let refused =
+            matches!(call.refusal, Some(Refusal::Revoked | Refusal::Wrong | Refusal::Expired));
         let entry = Entry {
             time: call.time,
             auth: if refused { NOBODY } else { &auth },
@@ -337,20 +296,12 @@ impl Caller {
 
     fn new_token(&mut self) -> String {
         let raw = format!("hvs.{}", self.rng.text(ALPHANUMERIC, 24));
-        if self.raw {
-            raw
-        } else {
-            vault_hmac(VAULT_SALT, &raw)
-        }
+        if self.raw { raw } else { vault_hmac(VAULT_SALT, &raw) }
     }
 
     fn accessor(&self, token: &str) -> String {
         let accessor = vault_hmac(b"accessor", token);
-        if self.raw {
-            accessor[12..36].to_owned()
-        } else {
-            accessor
-        }
+        if self.raw { accessor[12..36].to_owned() } else { accessor }
     }
 
     fn auth(&self, token: &str, lifetime: Micros, issued: Micros) -> String {
@@ -373,14 +324,7 @@ impl Caller {
             "\"]"
         );
         if !self.metadata.is_empty() {
-            push!(
-                out,
-                ",\"metadata\":",
-                self.metadata,
-                ",\"entity_id\":\"",
-                self.entity,
-                "\""
-            );
+            push!(out, ",\"metadata\":", self.metadata, ",\"entity_id\":\"", self.entity, "\"");
         }
         push!(out, ",\"token_issue_time\":\"");
         crate::clock::push_iso(&mut out, issued);
@@ -427,11 +371,7 @@ impl Person {
         let auth = format!(
             r#"{{"client_token":"{token}","accessor":"{accessor}","display_name":"{name}","policies":["default"],"token_policies":["default"],"metadata":{metadata},"token_ttl":3600,"token_type":"service"}}"#
         );
-        Self {
-            token,
-            accessor,
-            auth,
-        }
+        Self { token, accessor, auth }
     }
 }
 
@@ -505,10 +445,7 @@ pub(crate) fn change(
         Change::KeyValue(id, version) => (
             id.replacen("secret/", "secret/data/", 1),
             ("secret/", "kv"),
-            format!(
-                r#"{{"data":{{"value":"{}"}},"options":{{}}}}"#,
-                admin.accessor
-            ),
+            format!(r#"{{"data":{{"value":"{}"}},"options":{{}}}}"#, admin.accessor),
             format!(
                 r#"{{"mount_type":"kv","data":{{"created_time":"2026-01-01T00:00:00Z","custom_metadata":null,"deletion_time":"","destroyed":false,"version":{version}}}}}"#
             ),

@@ -136,7 +136,11 @@ impl Hunter {
         let mut found = Vec::new();
         for it in self.automaton.find_overlapping_iter(bytes) {
             let around = &bytes[it.start().saturating_sub(60)..(it.end() + 20).min(bytes.len())];
-            found.push(format!("{} in …{}…", self.names[it.pattern().as_usize()], String::from_utf8_lossy(around)));
+            found.push(format!(
+                "{} in …{}…",
+                self.names[it.pattern().as_usize()],
+                String::from_utf8_lossy(around)
+            ));
         }
         found
     }
@@ -145,7 +149,12 @@ impl Hunter {
     #[track_caller]
     pub fn assert_clean(&self, what: &str, text: &str) {
         let found = self.find(text.as_bytes());
-        assert!(found.is_empty(), "{what}: {} found, such as {:#?}", found.len(), &found[..found.len().min(5)]);
+        assert!(
+            found.is_empty(),
+            "{what}: {} found, such as {:#?}",
+            found.len(),
+            &found[..found.len().min(5)]
+        );
     }
 
     /// Checks that none stands in any file of a folder: neither in its bytes nor, for

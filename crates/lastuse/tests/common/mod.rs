@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use lastuse_estate::{EstateConfig, Truth, files, generate};
@@ -268,17 +268,25 @@ pub struct Measured {
     pub took: Duration,
 }
 
-/// Runs a command and watches its memory.
-pub fn measure(command: &mut Command, stdin: Option<fs::File>) -> Measured {
-    if let Some(file) = stdin {
-        command.stdin(Stdio::from(file));
-    }
+/// Runs a command without input and watches its memory.
+pub fn measure(command: &mut Command) -> Measured {
+    measure_fed(command, |_| Ok(()))
+}
+
+/// Runs a command over what `feed` writes and watches its memory.
+pub fn measure_fed(
+    command: &mut Command,
+    feed: impl FnOnce(&mut ChildStdin) -> std::io::Result<()> + Send + 'static,
+) -> Measured {
+    command.stdin(Stdio::piped());
     let start = Instant::now();
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     let status = PathBuf::from(format!("/proc/{}/status", child.id()));
     let stdout = drain(child.stdout.take().expect("piped"));
     let stderr = drain(child.stderr.take().expect("piped"));
+    let mut stdin = child.stdin.take().expect("piped");
+    let feeder = std::thread::spawn(move || feed(&mut stdin));
     let mut peak_kib = 0;
     let exit: ExitStatus = loop {
         if let Ok(text) = fs::read_to_string(&status) {
@@ -289,6 +297,7 @@ pub fn measure(command: &mut Command, stdin: Option<fs::File>) -> Measured {
         }
         std::thread::sleep(Duration::from_millis(3));
     };
+    feeder.join().expect("feeds").expect("takes its input");
     let output = Output {
         status: exit,
         stdout: stdout.join().expect("reads"),

@@ -47,7 +47,9 @@ pub fn assert_counts(truth: &Truth, counts: &BTreeMap<String, Counts>) {
     let wanted: Vec<_> = truth
         .sources
         .iter()
-        .map(|(name, it)| (name.as_str(), it.records, it.distinct_events, it.duplicates, it.skipped, 0))
+        .map(|(name, it)| {
+            (name.as_str(), it.records, it.distinct_events, it.duplicates, it.skipped, 0)
+        })
         .collect();
     let got: Vec<_> = counts
         .iter()
@@ -86,7 +88,8 @@ fn inventory(rows: &[Value]) -> BTreeMap<Consumer, Found> {
     for row in rows {
         let Some(secret) = text(row, "secret_id") else { continue };
         let version = text(row, "version").expect("a version");
-        let it = all.entry((secret, version, text(row, "workload").unwrap_or_default())).or_default();
+        let it =
+            all.entry((secret, version, text(row, "workload").unwrap_or_default())).or_default();
         it.first_seen = earliest(it.first_seen, time(row, "first_seen_time"));
         it.last_seen = it.last_seen.max(time(row, "last_seen_time"));
         it.last_used = it.last_used.max(time(row, "last_used_time"));

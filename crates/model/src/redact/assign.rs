@@ -30,11 +30,7 @@ pub(super) struct Span {
 
 impl Span {
     pub(super) fn new(start: usize, end: usize) -> Self {
-        Self {
-            start,
-            end,
-            decoded: None,
-        }
+        Self { start, end, decoded: None }
     }
 }
 
@@ -219,11 +215,7 @@ pub(super) fn value_of_name(
         return None;
     }
     Some(Span {
-        decoded: if is_basic {
-            basic_password(value)
-        } else {
-            None
-        },
+        decoded: if is_basic { basic_password(value) } else { None },
         ..Span::new(start, end)
     })
 }
@@ -242,10 +234,7 @@ pub(super) fn after_scheme(text: &[u8], from: usize, to: usize) -> Option<Span> 
     let end = start + value.len();
     if text[from..to].eq_ignore_ascii_case(b"basic ") {
         let decoded = basic_password(value)?;
-        return Some(Span {
-            decoded: Some(decoded),
-            ..Span::new(start, end)
-        });
+        return Some(Span { decoded: Some(decoded), ..Span::new(start, end) });
     }
     let has_digit = value.iter().any(u8::is_ascii_digit);
     let is_token = (value.len() >= 12 && has_digit) || value.len() >= 28;
@@ -269,11 +258,7 @@ pub(super) fn password_in_url(text: &[u8], from: usize) -> Option<Span> {
 
 /// How many bytes from the start satisfy a condition, up to a limit.
 fn count(bytes: &[u8], limit: usize, holds: impl Fn(u8) -> bool) -> usize {
-    bytes
-        .iter()
-        .take(limit)
-        .take_while(|it| holds(**it))
-        .count()
+    bytes.iter().take(limit).take_while(|it| holds(**it)).count()
 }
 
 fn is_name(byte: u8) -> bool {
@@ -340,15 +325,12 @@ fn is_unquoted(byte: u8) -> bool {
 /// Reads where the value begins and ends, and whether it stands in quotes.
 fn value_bounds(text: &[u8], at: usize, strength: Strength) -> Option<(usize, usize, bool)> {
     let at = at + count(&text[at..], 3, |it| it == b' ' || it == b'\t');
-    let quote = text
-        .get(at)
-        .copied()
-        .filter(|it| matches!(it, b'"' | b'\''));
+    let quote = text.get(at).copied().filter(|it| matches!(it, b'"' | b'\''));
     let Some(quote) = quote else {
         let length = match strength {
-            Strength::Line => count(&text[at..], usize::MAX, |it| {
-                !matches!(it, b'\n' | b'\r' | b'"' | b'\'')
-            }),
+            Strength::Line => {
+                count(&text[at..], usize::MAX, |it| !matches!(it, b'\n' | b'\r' | b'"' | b'\''))
+            }
             // A scheme and a value, or a value alone.
             _ => unquoted_length(&text[at..]),
         };
@@ -367,9 +349,7 @@ fn value_bounds(text: &[u8], at: usize, strength: Strength) -> Option<(usize, us
 
 fn unquoted_length(rest: &[u8]) -> usize {
     let first = count(rest, usize::MAX, is_unquoted);
-    let is_scheme = SCHEMES
-        .iter()
-        .any(|it| rest[..first].eq_ignore_ascii_case(it.as_bytes()));
+    let is_scheme = SCHEMES.iter().any(|it| rest[..first].eq_ignore_ascii_case(it.as_bytes()));
     if !is_scheme {
         return first;
     }
@@ -430,8 +410,7 @@ fn is_known_harmless(value: &[u8]) -> bool {
 /// `$STRIPE_KEY`, and what is left of `${STRIPE_KEY}` where a brace ends the value.
 fn is_variable(text: &str) -> bool {
     text.strip_prefix('$').is_some_and(|it| {
-        it.bytes()
-            .all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
+        it.bytes().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
     })
 }
 
@@ -440,9 +419,7 @@ fn is_value(value: &[u8], between: Between, quoted: bool, rest: &[u8]) -> bool {
     if value.is_empty() || is_known_harmless(value) {
         return false;
     }
-    let is_word = WORDS
-        .iter()
-        .any(|it| value.eq_ignore_ascii_case(it.as_bytes()));
+    let is_word = WORDS.iter().any(|it| value.eq_ignore_ascii_case(it.as_bytes()));
     if is_word {
         return false;
     }
@@ -457,10 +434,7 @@ fn is_value(value: &[u8], between: Between, quoted: bool, rest: &[u8]) -> bool {
 /// `invalid token: signature mismatch`: a word, and more words after it.
 fn is_prose(value: &[u8], rest: &[u8]) -> bool {
     let goes_on = matches!(rest, [b' ', next, ..] if next.is_ascii_alphabetic());
-    goes_on
-        && value
-            .iter()
-            .all(|it| it.is_ascii_alphabetic() || *it == b'\'')
+    goes_on && value.iter().all(|it| it.is_ascii_alphabetic() || *it == b'\'')
 }
 
 /// `secret: payments/stripe`: the name of a secret, not its value.
@@ -478,10 +452,8 @@ fn is_random(value: &[u8], is_signature: bool) -> bool {
     if value.len() < 16 || is_known_harmless(value) || is_uuid(value) {
         return false;
     }
-    let longest = value
-        .split(|it| !it.is_ascii_alphanumeric())
-        .max_by_key(|it| it.len())
-        .unwrap_or_default();
+    let longest =
+        value.split(|it| !it.is_ascii_alphanumeric()).max_by_key(|it| it.len()).unwrap_or_default();
     let run = if is_signature { value } else { longest };
     run.len() >= 16
         && run.iter().filter(|it| it.is_ascii_digit()).count() >= 2

@@ -15,12 +15,7 @@ pub(super) struct Memo {
 impl Memo {
     /// A memo of so many slots, a power of two.
     pub(super) fn new(seed: [u8; 16], slots: usize) -> Self {
-        Self {
-            seed,
-            slots: (0..slots.next_power_of_two())
-                .map(|_| AtomicU64::new(0))
-                .collect(),
-        }
+        Self { seed, slots: (0..slots.next_power_of_two()).map(|_| AtomicU64::new(0)).collect() }
     }
 
     /// Returns true if the text was clean before, else asks and remembers.

@@ -86,11 +86,7 @@ impl Redactor {
             texts: Memo::new(key.content(b"clean texts"), MEMO_SLOTS),
             tokens: Memo::new(key.content(b"clean tokens"), MEMO_SLOTS),
         };
-        Self {
-            key,
-            known: Arc::new(known.into_iter().collect()),
-            clean: Arc::new(clean),
-        }
+        Self { key, known: Arc::new(known.into_iter().collect()), clean: Arc::new(clean) }
     }
 
     /// Returns the text with every secret that is found replaced by a mark.
@@ -158,12 +154,7 @@ impl Redactor {
                 RANK_KNOWN => RANK_KNOWN,
                 rank => rank + (1 + ESCAPE_LAYERS) * RANK_LAYER,
             };
-            hits.push(Hit {
-                start,
-                end,
-                rank,
-                ..*best
-            });
+            hits.push(Hit { start, end, rank, ..*best });
         }
     }
 
@@ -177,13 +168,7 @@ impl Redactor {
                 None => self.secret_in_text(value),
             };
             let (start, end) = view.origin(found.start, found.end);
-            hits.push(Hit {
-                start,
-                end,
-                rank: rank + found.rank,
-                label: found.label,
-                uid,
-            });
+            hits.push(Hit { start, end, rank: rank + found.rank, label: found.label, uid });
         });
         if !self.known.is_empty() {
             known_candidates(bytes, |start, end| {
@@ -195,13 +180,7 @@ impl Redactor {
                 });
                 if let Some(uid) = uid {
                     let (start, end) = view.origin(start, end);
-                    hits.push(Hit {
-                        start,
-                        end,
-                        rank: RANK_KNOWN,
-                        label: KNOWN_TYPE,
-                        uid,
-                    });
+                    hits.push(Hit { start, end, rank: RANK_KNOWN, label: KNOWN_TYPE, uid });
                 }
             });
         }
@@ -226,10 +205,7 @@ fn replace(text: &str, mut hits: Vec<Hit>) -> String {
         while let Some(next) = hits.next_if(|it| it.start < hit.end) {
             let end = hit.end.max(next.end);
             if next.rank < hit.rank {
-                hit = Hit {
-                    start: hit.start,
-                    ..next
-                };
+                hit = Hit { start: hit.start, ..next };
             }
             hit.end = end;
         }
@@ -278,10 +254,13 @@ fn ends_part(byte: u8) -> bool {
     matches!(byte, b'=' | b':' | b'/' | b'?' | b'@' | b'#')
 }
 
+/// How many slashes of one token are looked at; an input made of slashes costs no more.
+const SLASHES_MAX: usize = 16;
+
 /// Calls back with each stretch of text that could be a whole known secret.
 ///
-/// Those are tokens, what follows the first `=` or `:` in a token, and the parts
-/// of a token: a secret may hold `/`, `=` and `+`, as base64 does.
+/// Those are tokens, what follows the first `=` or `:` in a token, the parts of a
+/// token, and stretches of a path: a secret may hold `/`, `=` and `+`, as base64 does.
 fn known_candidates(bytes: &[u8], mut look_up: impl FnMut(usize, usize)) {
     let mut offer = |start: usize, end: usize| {
         let end = end - usize::from(end > start && bytes[end - 1] == b'.');
@@ -314,8 +293,47 @@ fn known_candidates(bytes: &[u8], mut look_up: impl FnMut(usize, usize)) {
         if from > start {
             offer(from, end);
         }
+        offer_stretches_of_path(bytes, start, end, &mut offer);
         start = end;
     }
+}
+
+/// Offers what stands between two slashes of a token that are not next to each
+/// other: up to the end of the path whatever it is, else where it looks random.
+fn offer_stretches_of_path(
+    bytes: &[u8],
+    start: usize,
+    end: usize,
+    offer: &mut impl FnMut(usize, usize),
+) {
+    let mut slashes = [0; SLASHES_MAX];
+    let mut count = 0;
+    for at in (start..end).filter(|it| bytes[*it] == b'/').take(SLASHES_MAX) {
+        slashes[count] = at;
+        count += 1;
+    }
+    let Some(first) = slashes[..count].first() else { return };
+    let path = bytes[*first..end].iter().position(|it| matches!(it, b'?' | b'#'));
+    let path_end = path.map_or(end, |it| first + it);
+    for from in 0..=count {
+        let begin = if from == 0 { start } else { slashes[from - 1] + 1 };
+        for to in slashes[..count].iter().skip(from + 1) {
+            if looks_random(&bytes[begin..*to]) {
+                offer(begin, *to);
+            }
+        }
+        if from > 0 && begin < path_end {
+            offer(begin, path_end);
+        }
+    }
+}
+
+/// Small and capital letters and digits, as base64 has them and paths seldom do.
+fn looks_random(text: &[u8]) -> bool {
+    text.len() >= 16
+        && text.iter().any(u8::is_ascii_uppercase)
+        && text.iter().any(u8::is_ascii_lowercase)
+        && text.iter().any(u8::is_ascii_digit)
 }
 
 /// False for what is too short or plainly a word or a number; saves most look-ups.

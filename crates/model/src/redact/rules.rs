@@ -46,12 +46,7 @@ const fn rule(
     keywords: &'static [&'static str],
     how: How,
 ) -> Rule {
-    Rule {
-        name,
-        about,
-        keywords,
-        how,
-    }
+    Rule { name, about, keywords, how }
 }
 
 /// All rules, the more certain first: where two find the same secret, the first names it.
@@ -260,11 +255,7 @@ impl Compiled {
             .kind(Some(AhoCorasickKind::DFA))
             .build(keywords)
             .expect("the keywords are constants");
-        Self {
-            keywords,
-            rule_of_keyword,
-            shapes,
-        }
+        Self { keywords, rule_of_keyword, shapes }
     }
 
     /// Calls back with every secret that stands in a text.
@@ -302,9 +293,9 @@ impl Compiled {
         match RULES[index].how {
             Shape(_) => self.shape(index, text, from),
             Token(_) if !begins_word(text, from) => None,
-            Token(_) => self
-                .shape(index, text, from)
-                .filter(|it| is_mixed(&text[it.start..it.end])),
+            Token(_) => {
+                self.shape(index, text, from).filter(|it| is_mixed(&text[it.start..it.end]))
+            }
             Value(strength) => assign::value_of_name(text, from, to, strength),
             Scheme => assign::after_scheme(text, from, to),
             UserInfo => assign::password_in_url(text, to),

@@ -104,9 +104,7 @@ fn json(text: &str) -> String {
 }
 
 fn unicode_escapes(text: &str) -> String {
-    text.chars()
-        .map(|it| format!("\\u{:04x}", it as u32 & 0xffff))
-        .collect()
+    text.chars().map(|it| format!("\\u{:04x}", it as u32 & 0xffff)).collect()
 }
 
 fn utf16(text: &str) -> Vec<u8> {
@@ -125,23 +123,11 @@ fn forms(text: &str) -> Vec<(&'static str, String)> {
         ("percent of all", percent(text, true)),
         ("percent twice", percent(&percent(text, false), false)),
         ("base64", BASE64.encode(text.as_bytes())),
-        (
-            "base64 in a path",
-            format!("/x/{}/y", BASE64URL_NOPAD.encode(text.as_bytes())),
-        ),
+        ("base64 in a path", format!("/x/{}/y", BASE64URL_NOPAD.encode(text.as_bytes()))),
         ("base64url", BASE64URL_NOPAD.encode(text.as_bytes())),
-        (
-            "base64 behind a word",
-            format!("cb{}", BASE64_NOPAD.encode(text.as_bytes())),
-        ),
-        (
-            "base64 in percent",
-            percent(&BASE64.encode(text.as_bytes()), false),
-        ),
-        (
-            "base64 twice",
-            BASE64.encode(BASE64.encode(text.as_bytes()).as_bytes()),
-        ),
+        ("base64 behind a word", format!("cb{}", BASE64_NOPAD.encode(text.as_bytes()))),
+        ("base64 in percent", percent(&BASE64.encode(text.as_bytes()), false)),
+        ("base64 twice", BASE64.encode(BASE64.encode(text.as_bytes()).as_bytes())),
         ("base64 of UTF-16", BASE64.encode(&utf16(text))),
         ("hex", HEXLOWER.encode(text.as_bytes())),
         ("HEX", HEXUPPER.encode(text.as_bytes())),
@@ -149,12 +135,7 @@ fn forms(text: &str) -> Vec<(&'static str, String)> {
         ("JSON in JSON", json(&json(text))),
         ("unicode escapes", unicode_escapes(text)),
         ("UTF-16 as bytes", utf16_as_text(text)),
-        (
-            "HTML",
-            text.replace('&', "&amp;")
-                .replace('"', "&quot;")
-                .replace('<', "&lt;"),
-        ),
+        ("HTML", text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")),
     ]
 }
 
@@ -171,10 +152,7 @@ fn survives(clean: &str, secret: &str) -> bool {
         utf16_as_text(secret),
         json(secret).trim_matches('"').to_owned(),
     ];
-    if forms
-        .iter()
-        .any(|it| lower.contains(&it.to_ascii_lowercase()))
-    {
+    if forms.iter().any(|it| lower.contains(&it.to_ascii_lowercase())) {
         return true;
     }
     // The middle of the secret in base64, at each of the three places it may have in a group.
@@ -190,9 +168,7 @@ fn survives(clean: &str, secret: &str) -> bool {
 
 fn sample() -> impl Strategy<Value = (&'static str, &'static str, String, &'static str)> {
     prop::sample::select(SAMPLES).prop_flat_map(|(name, before, shape, after)| {
-        string_regex(shape)
-            .unwrap()
-            .prop_map(move |secret| (name, before, secret, after))
+        string_regex(shape).unwrap().prop_map(move |secret| (name, before, secret, after))
     })
 }
 
@@ -247,47 +223,26 @@ fn a_mark_joins_with_the_secret_it_replaced() {
     let github = mark("github_token", token);
     for (text, expected) in [
         (format!("got {token}."), format!("got {github}.")),
-        (
-            format!("https://x/?token={token}&a=1"),
-            format!("https://x/?token={github}&a=1"),
-        ),
-        (
-            format!("https://{token}@github.example/a"),
-            format!("https://{github}@github.example/a"),
-        ),
+        (format!("https://x/?token={token}&a=1"), format!("https://x/?token={github}&a=1")),
+        (format!("https://{token}@github.example/a"), format!("https://{github}@github.example/a")),
         (
             "/v1?api_key=a%2Bb%2Fc123456&x=1".to_owned(),
             format!("/v1?api_key={}&x=1", mark("api_key", "a+b/c123456")),
         ),
         (
-            format!(
-                "Authorization: Basic {}",
-                BASE64.encode(b"deploy:made-up-1")
-            ),
-            format!(
-                "Authorization: Basic {}",
-                mark("authorization", "made-up-1")
-            ),
+            format!("Authorization: Basic {}", BASE64.encode(b"deploy:made-up-1")),
+            format!("Authorization: Basic {}", mark("authorization", "made-up-1")),
         ),
         (
             r#"{"body":"{\"password\":\"hunter2\"}"}"#.to_owned(),
-            format!(
-                r#"{{"body":"{{\"password\":\"{}\"}}"}}"#,
-                mark("password", "hunter2")
-            ),
+            format!(r#"{{"body":"{{\"password\":\"{}\"}}"}}"#, mark("password", "hunter2")),
         ),
         (
             "postgres://app:p4ss@word@db.example:5432/x".to_owned(),
-            format!(
-                "postgres://app:{}@db.example:5432/x",
-                mark("url_password", "p4ss@word")
-            ),
+            format!("postgres://app:{}@db.example:5432/x", mark("url_password", "p4ss@word")),
         ),
         (
-            format!(
-                "state={}",
-                BASE64.encode(format!("a=1&t={token}").as_bytes())
-            ),
+            format!("state={}", BASE64.encode(format!("a=1&t={token}").as_bytes())),
             format!("state={github}"),
         ),
     ] {
@@ -297,31 +252,18 @@ fn a_mark_joins_with_the_secret_it_replaced() {
 
 #[test]
 fn a_known_secret_is_found_whatever_its_shape() {
-    let secrets = [
-        "correct-horse",
-        "8e6cdd5b-1f7e-4c9e-9f2a-000000000001",
-        "a/b+c==",
-        "Tr0ub4dor&3",
-    ];
+    let secrets =
+        ["correct-horse", "8e6cdd5b-1f7e-4c9e-9f2a-000000000001", "a/b+c==", "Tr0ub4dor&3"];
     let redactor = redactor_knowing(&secrets);
     for secret in &secrets[..3] {
         let expected = mark(KNOWN_TYPE, secret);
         for (text, clean) in [
             (format!("x {secret} y"), format!("x {expected} y")),
-            (
-                format!("GET /a?x={secret}&y=1"),
-                format!("GET /a?x={expected}&y=1"),
-            ),
+            (format!("GET /a?x={secret}&y=1"), format!("GET /a?x={expected}&y=1")),
             (format!("(\"{secret}\")"), format!("(\"{expected}\")")),
             (format!("agent:{secret}"), format!("agent:{expected}")),
-            (
-                format!("x={}&y", percent(secret, true)),
-                format!("x={expected}&y"),
-            ),
-            (
-                format!("x {} y", BASE64.encode(secret.as_bytes())),
-                format!("x {expected} y"),
-            ),
+            (format!("x={}&y", percent(secret, true)), format!("x={expected}&y")),
+            (format!("x {} y", BASE64.encode(secret.as_bytes())), format!("x {expected} y")),
             (secret.to_string(), expected.clone()),
             (format!("it was {secret}."), format!("it was {expected}.")),
         ] {
@@ -335,10 +277,29 @@ fn a_known_secret_is_found_whatever_its_shape() {
     // The `&` within ends the token: found only where a name announces it.
     assert_eq!(redactor.redact(&text), text);
     let text = format!("/login?password={}", percent(secrets[3], false));
-    assert_eq!(
-        redactor.redact(&text),
-        format!("/login?password={}", mark("password", secrets[3]))
-    );
+    assert_eq!(redactor.redact(&text), format!("/login?password={}", mark("password", secrets[3])));
+}
+
+#[test]
+fn a_known_secret_with_slashes_is_found_in_a_path() {
+    let secret = "BIc7VYtvMadeUpQo/tBfLBs+KhABrAheC/scUPJTUw==";
+    let redactor = redactor_knowing(&[secret]);
+    let expected = mark(KNOWN_TYPE, secret);
+    for path in ["parameter/", "/v1/login/", "arn:aws:ssm:us-east-1:1:parameter/", "https://h/a/"] {
+        for end in ["", "?x=1", " y", "/renew", "/a/b"] {
+            let text = format!("{path}{secret}{end}");
+            assert_eq!(redactor.redact(&text), format!("{path}{expected}{end}"));
+            let text = format!("{path}{}{end}", percent(secret, true));
+            assert_eq!(redactor.redact(&text), format!("{path}{expected}{end}"));
+            for encoded in [BASE64.encode(secret.as_bytes()), HEXLOWER.encode(secret.as_bytes())] {
+                let text = format!("{path}{encoded}{end}");
+                let clean = redactor.redact(&text);
+                assert!(clean.contains(&expected) && !clean.contains(&encoded), "{clean}");
+            }
+        }
+    }
+    let slashes = "aaaaaa/".repeat(100_000);
+    assert_eq!(redactor.redact(&slashes), slashes);
 }
 
 /// The group of four that holds the first byte of the secret holds one that is not ASCII too.

@@ -12,10 +12,7 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     /// The text as it is.
     pub(super) fn plain(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes: Cow::Borrowed(bytes),
-            origins: None,
-        }
+        Self { bytes: Cow::Borrowed(bytes), origins: None }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -47,11 +44,7 @@ impl<'a> View<'a> {
         let mut at = first;
         let mut changed = false;
         while at < bytes.len() {
-            let escape = if is_escape_start(bytes[at]) {
-                read_escape(&bytes[at..])
-            } else {
-                None
-            };
+            let escape = if is_escape_start(bytes[at]) { read_escape(&bytes[at..]) } else { None };
             match escape {
                 Some((length, character)) => {
                     changed = true;
@@ -75,10 +68,7 @@ impl<'a> View<'a> {
                 *origin = outer[*origin as usize];
             }
         }
-        Some(View {
-            bytes: Cow::Owned(clear),
-            origins: Some(origins),
-        })
+        Some(View { bytes: Cow::Owned(clear), origins: Some(origins) })
     }
 }
 
@@ -134,13 +124,8 @@ fn backslash(bytes: &[u8]) -> Option<(usize, Unescaped)> {
 }
 
 fn entity(bytes: &[u8]) -> Option<(usize, Unescaped)> {
-    const NAMES: [(&[u8], u8); 5] = [
-        (b"&amp;", b'&'),
-        (b"&quot;", b'"'),
-        (b"&apos;", b'\''),
-        (b"&lt;", b'<'),
-        (b"&gt;", b'>'),
-    ];
+    const NAMES: [(&[u8], u8); 5] =
+        [(b"&amp;", b'&'), (b"&quot;", b'"'), (b"&apos;", b'\''), (b"&lt;", b'<'), (b"&gt;", b'>')];
     if let Some((name, byte)) = NAMES.iter().find(|it| bytes.starts_with(it.0)) {
         return Some((name.len(), Unescaped::Byte(*byte)));
     }
@@ -248,6 +233,7 @@ pub(super) fn encoded_runs(view: &View<'_>, mut found: impl FnMut(usize, usize, 
             let end = start + rest.take_while(|it| **it == b'=').count();
             let begin = start - length;
             base64_texts(run, |text| found(begin, end, text));
+            base64_behind_slashes(run, |text| found(begin, end, text));
             hex_texts(run, |text| found(begin, end, text));
         }
         start += 1;
@@ -296,6 +282,22 @@ fn base64_texts(run: &[u8], mut found: impl FnMut(&[u8])) {
             && count - from >= ASCII_QUADS
         {
             decode(aligned, from, count + 1, &mut found);
+        }
+    }
+}
+
+/// How many slashes of a run are looked behind; an input made of slashes costs no more.
+const SLASHES_MAX: usize = 32;
+
+/// Texts that begin right behind a slash, exactly: what stands before it may be the
+/// end of a path, and would hide where a secret of no known shape begins.
+fn base64_behind_slashes(run: &[u8], mut found: impl FnMut(&[u8])) {
+    let slashes = run.iter().enumerate().filter(|it| *it.1 == b'/');
+    for (at, _) in slashes.take(SLASHES_MAX) {
+        let behind = &run[at + 1..];
+        let quads = behind.chunks_exact(4).take_while(|it| is_ascii_quad(it)).count();
+        if quads >= ASCII_QUADS {
+            decode(behind, 0, quads + 1, &mut found);
         }
     }
 }

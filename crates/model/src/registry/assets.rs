@@ -33,9 +33,7 @@ impl Asset {
         };
         network
             .map(|it| it.trunc())
-            .map_err(|_| RegistryError::InvalidCidr {
-                cidr: text.chars().take(60).collect(),
-            })
+            .map_err(|_| RegistryError::InvalidCidr { cidr: text.chars().take(60).collect() })
     }
 }
 
@@ -56,9 +54,7 @@ impl Assets {
             super::named("workload", &asset.workload, "assets")?;
             let network = asset.network()?;
             if assets.insert(network, asset).is_some() {
-                return Err(RegistryError::DuplicateAsset {
-                    cidr: network.to_string(),
-                });
+                return Err(RegistryError::DuplicateAsset { cidr: network.to_string() });
             }
         }
         Ok(Self::indexed(assets))
@@ -67,15 +63,9 @@ impl Assets {
     fn indexed(assets: BTreeMap<IpNet, Asset>) -> Self {
         let mut lengths: BTreeMap<u8, HashMap<IpNet, IpNet>> = BTreeMap::new();
         for network in assets.keys() {
-            lengths
-                .entry(network.prefix_len())
-                .or_default()
-                .insert(*network, *network);
+            lengths.entry(network.prefix_len()).or_default().insert(*network, *network);
         }
-        Self {
-            assets,
-            by_length: lengths.into_iter().rev().collect(),
-        }
+        Self { assets, by_length: lengths.into_iter().rev().collect() }
     }
 
     /// Returns the asset whose network holds an address; the longest prefix wins.

@@ -59,10 +59,7 @@ pub enum RegistryError {
         what: String,
     },
     /// A name that must say something is empty.
-    #[error(
-        "a registry entry has an empty `{field}`{}: give it a name",
-        within(place)
-    )]
+    #[error("a registry entry has an empty `{field}`{}: give it a name", within(place))]
     EmptyName {
         /// The field that is empty.
         field: &'static str,
@@ -173,11 +170,7 @@ pub enum RegistryError {
 }
 
 fn within(place: &str) -> String {
-    if place.is_empty() {
-        String::new()
-    } else {
-        format!(" in {place}")
-    }
+    if place.is_empty() { String::new() } else { format!(" in {place}") }
 }
 
 /// A registry as it is written.
@@ -338,9 +331,7 @@ impl Registry {
         for secret in &self.secrets {
             named("id", &secret.id, "")?;
             if !ids.insert(secret.id.as_str()) {
-                return Err(RegistryError::DuplicateSecret {
-                    id: secret.id.clone(),
-                });
+                return Err(RegistryError::DuplicateSecret { id: secret.id.clone() });
             }
             secret.check()?;
         }
@@ -350,10 +341,7 @@ impl Registry {
 
 fn named(field: &'static str, name: &str, place: &str) -> Result<(), RegistryError> {
     if name.trim().is_empty() {
-        return Err(RegistryError::EmptyName {
-            field,
-            place: place.to_owned(),
-        });
+        return Err(RegistryError::EmptyName { field, place: place.to_owned() });
     }
     Ok(())
 }
@@ -390,10 +378,8 @@ impl Version {
             ("cutoff_time", self.cutoff_time),
             ("revoked_time", self.revoked_time),
         ];
-        let given: Vec<_> = times
-            .iter()
-            .filter_map(|(name, time)| time.map(|it| (*name, it)))
-            .collect();
+        let given: Vec<_> =
+            times.iter().filter_map(|(name, time)| time.map(|it| (*name, it))).collect();
         if let Some(pair) = given.windows(2).find(|it| it[1].1 < it[0].1) {
             return Err(RegistryError::TimesOutOfOrder {
                 place: place.to_owned(),
@@ -411,17 +397,9 @@ impl Identifier {
         let place = place.to_owned();
         let kind = self.kind.clone();
         if let Some(suggestion) = misspelt_kind(&self.kind) {
-            return Err(RegistryError::UnknownKind {
-                place,
-                kind,
-                suggestion,
-            });
+            return Err(RegistryError::UnknownKind { place, kind, suggestion });
         }
-        let given = [
-            self.value.is_some(),
-            self.env.is_some(),
-            self.file.is_some(),
-        ];
+        let given = [self.value.is_some(), self.env.is_some(), self.file.is_some()];
         if given.iter().filter(|it| **it).count() != 1 {
             return Err(RegistryError::WrongSource { place, kind });
         }
@@ -454,9 +432,7 @@ fn misspelt_kind(name: &str) -> Option<&'static str> {
     if kind::find(name).is_some() {
         return None;
     }
-    let nearest = kind::KINDS
-        .iter()
-        .min_by_key(|it| distance(it.name, name))?;
+    let nearest = kind::KINDS.iter().min_by_key(|it| distance(it.name, name))?;
     let limit = nearest.name.len() / 4;
     let shortened = name.len() >= 6 && nearest.name.starts_with(name);
     (distance(nearest.name, name) <= limit || shortened).then_some(nearest.name)
@@ -479,9 +455,7 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 fn yaml_error(error: &serde_saphyr::Error) -> RegistryError {
-    let (line, column) = error
-        .location()
-        .map_or((0, 0), |it| (it.line(), it.column()));
+    let (line, column) = error.location().map_or((0, 0), |it| (it.line(), it.column()));
     RegistryError::Syntax {
         line,
         column,

@@ -96,10 +96,7 @@ pub fn resolve(
         .map(|it| resolve_secret(it, key, read))
         .collect::<Result<Vec<_>, _>>()?;
     secrets.sort_by(|one, other| one.id.cmp(&other.id));
-    Ok(ResolvedRegistry {
-        secrets,
-        assets: Assets::new(registry.assets.clone())?,
-    })
+    Ok(ResolvedRegistry { secrets, assets: Assets::new(registry.assets.clone())? })
 }
 
 fn resolve_secret(
@@ -147,10 +144,8 @@ fn resolve_identifier(
     read: ReadSecret<'_>,
 ) -> Result<ResolvedIdentifier, RegistryError> {
     let kind = identifier.kind.as_str();
-    let not_of_kind = || RegistryError::NotOfKind {
-        place: place.to_owned(),
-        kind: kind.to_owned(),
-    };
+    let not_of_kind =
+        || RegistryError::NotOfKind { place: place.to_owned(), kind: kind.to_owned() };
     let (uid, id_value) = match identifier.source() {
         Some(source) => {
             let bytes = fetch(&source, place, read)?;
@@ -188,22 +183,17 @@ fn name(
     let kind = identifier.kind.as_str();
     let id_value = kind::public_value(kind, value).map(|it| it.into_owned());
     if kind::is_public(kind) && id_value.is_none() {
-        return Err(RegistryError::NotOfKind {
-            place: place.to_owned(),
-            kind: kind.to_owned(),
-        });
+        return Err(RegistryError::NotOfKind { place: place.to_owned(), kind: kind.to_owned() });
     }
     if kind::needs_scope(kind) && identifier.scope.is_none() {
         return Ok((None, id_value));
     }
     let scope = identifier.scope.as_deref().unwrap_or_default();
-    let uid = key
-        .credential(kind, scope, value)
-        .map_err(|source| RegistryError::Fingerprint {
-            place: place.to_owned(),
-            kind: kind.to_owned(),
-            source,
-        })?;
+    let uid = key.credential(kind, scope, value).map_err(|source| RegistryError::Fingerprint {
+        place: place.to_owned(),
+        kind: kind.to_owned(),
+        source,
+    })?;
     Ok((uid, id_value))
 }
 
@@ -224,10 +214,7 @@ fn fetch(
         }
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(RegistryError::EmptySecret {
-            place: place.to_owned(),
-            from: source.clone(),
-        });
+        return Err(RegistryError::EmptySecret { place: place.to_owned(), from: source.clone() });
     }
     Ok(bytes)
 }
@@ -236,10 +223,8 @@ impl ResolvedRegistry {
     /// Takes over a newer import: a secret of the same id, and an asset of the
     /// same network, replace the older. Doing so twice changes nothing more.
     pub fn merge(&mut self, newer: Self) {
-        let mut secrets: BTreeMap<String, ResolvedSecret> = std::mem::take(&mut self.secrets)
-            .into_iter()
-            .map(|it| (it.id.clone(), it))
-            .collect();
+        let mut secrets: BTreeMap<String, ResolvedSecret> =
+            std::mem::take(&mut self.secrets).into_iter().map(|it| (it.id.clone(), it)).collect();
         secrets.extend(newer.secrets.into_iter().map(|it| (it.id.clone(), it)));
         self.secrets = secrets.into_values().collect();
         self.assets.merge(newer.assets);
@@ -251,10 +236,7 @@ impl ResolvedRegistry {
     ) -> impl Iterator<Item = (&ResolvedSecret, &ResolvedVersion, &ResolvedIdentifier)> {
         self.secrets.iter().flat_map(|secret| {
             secret.versions.iter().flat_map(move |version| {
-                version
-                    .identifiers
-                    .iter()
-                    .map(move |identifier| (secret, version, identifier))
+                version.identifiers.iter().map(move |identifier| (secret, version, identifier))
             })
         })
     }
@@ -262,9 +244,7 @@ impl ResolvedRegistry {
     /// The fingerprints of raw secrets, which the redactor looks for in free text.
     pub fn secret_uids(&self) -> impl Iterator<Item = CredentialUid> {
         self.identifiers().filter_map(|(_, _, identifier)| {
-            (!kind::is_public(&identifier.kind))
-                .then_some(identifier.credential_uid)
-                .flatten()
+            (!kind::is_public(&identifier.kind)).then_some(identifier.credential_uid).flatten()
         })
     }
 
@@ -284,10 +264,7 @@ impl ResolvedRegistry {
         claims
             .into_iter()
             .filter(|it| it.1.len() > 1)
-            .map(|(credential_uid, versions)| Conflict {
-                credential_uid,
-                versions,
-            })
+            .map(|(credential_uid, versions)| Conflict { credential_uid, versions })
             .collect()
     }
 }

@@ -74,30 +74,18 @@ fn the_registry_of_the_contract_is_read() {
     assert_eq!(stripe.owner.as_deref(), Some("payments"));
     assert_eq!(stripe.consumers[0].interval_seconds(), Some(3600));
     assert_eq!(stripe.versions[1].version, "2");
-    assert_eq!(
-        stripe.versions[0].cutoff_time,
-        parse_time("2026-10-20T00:00:00Z")
-    );
+    assert_eq!(stripe.versions[0].cutoff_time, parse_time("2026-10-20T00:00:00Z"));
     assert_eq!(registry.assets.len(), 2);
 }
 
 #[test]
 fn secrets_become_fingerprints_and_a_final_newline_does_not_count() {
     let resolved = resolved(FULL);
-    let stripe = resolved
-        .secrets
-        .iter()
-        .find(|it| it.id == "payments/stripe")
-        .unwrap();
+    let stripe = resolved.secrets.iter().find(|it| it.id == "payments/stripe").unwrap();
     let uid = |version: usize| stripe.versions[version].identifiers[0].credential_uid;
     assert_eq!(uid(0), Some(key().secret(b"sk_test_madeup1")));
     assert_eq!(uid(1), Some(key().secret(b"sk_test_madeup2")));
-    assert!(
-        stripe.versions[0]
-            .identifiers
-            .iter()
-            .all(|it| it.id_value.is_none())
-    );
+    assert!(stripe.versions[0].identifiers.iter().all(|it| it.id_value.is_none()));
 }
 
 #[test]
@@ -149,10 +137,7 @@ fn a_newer_import_replaces_a_secret_and_twice_is_once() {
     assert_eq!(ids, ["a/b", "deploy/aws", "payments/stripe"]);
     assert_eq!(once.secrets[1].owner.as_deref(), Some("platform"));
     assert!(once.secrets[1].versions.is_empty());
-    assert_eq!(
-        once.assets.find_text("10.4.7.1").unwrap().workload,
-        "reports"
-    );
+    assert_eq!(once.assets.find_text("10.4.7.1").unwrap().workload, "reports");
 }
 
 #[test]
@@ -213,23 +198,11 @@ fn refusals_say_what_where_and_what_to_do() {
     for (text, part) in [
         ("secrets: [{id: a, ownr: x}]", "unknown field `ownr`"),
         ("secrets:\n  - id: a\n    ownr: x", "line 3"),
-        (
-            "secrets: [{id: a}, {id: a}]",
-            "secret `a` stands twice in the registry: join",
-        ),
-        (
-            "secrets: [{id: a, versions: [{version: 1}, {version: \"1\"}]}]",
-            "version `1` twice",
-        ),
+        ("secrets: [{id: a}, {id: a}]", "secret `a` stands twice in the registry: join"),
+        ("secrets: [{id: a, versions: [{version: 1}, {version: \"1\"}]}]", "version `1` twice"),
         ("secrets: [{id: ''}]", "empty `id`: give"),
-        (
-            "secrets: [{id: a, consumers: [{workload: ' '}]}]",
-            "empty `workload` in secret `a`",
-        ),
-        (
-            "secrets: [{id: a, versions: [{version: 1, cutoff_time: soon}]}]",
-            "write RFC 3339",
-        ),
+        ("secrets: [{id: a, consumers: [{workload: ' '}]}]", "empty `workload` in secret `a`"),
+        ("secrets: [{id: a, versions: [{version: 1, cutoff_time: soon}]}]", "write RFC 3339"),
         (
             "secrets: [{id: a, versions: [{version: 1, active_time: 2026-02-01, cutoff_time: 2026-01-01}]}]",
             "`cutoff_time` lies before `active_time`",
@@ -250,14 +223,8 @@ fn refusals_say_what_where_and_what_to_do() {
             "secrets: [{id: a, versions: [{version: 1, identifiers: [{kind: secret_value, file: empty}]}]}]",
             "the file `empty` is empty: put the secret there",
         ),
-        (
-            "assets: [{cidr: 10.4.0.0/33, workload: a}]",
-            "such as 10.4.0.0/16",
-        ),
-        (
-            "assets: [{cidr: 10.4.0.0/16, workload: a}, {cidr: 10.4.1.1/16, workload: b}]",
-            "twice",
-        ),
+        ("assets: [{cidr: 10.4.0.0/33, workload: a}]", "such as 10.4.0.0/16"),
+        ("assets: [{cidr: 10.4.0.0/16, workload: a}, {cidr: 10.4.1.1/16, workload: b}]", "twice"),
     ] {
         let message = refusal(text);
         assert!(message.contains(part), "{text}\n{message}");
@@ -284,11 +251,7 @@ fn a_version_keeps_its_spelling() {
     let registry =
         yaml("secrets: [{id: a, versions: [{version: 1.10}, {version: 007}, {version: yes}]}]");
     let registry = registry.unwrap();
-    let names: Vec<_> = registry.secrets[0]
-        .versions
-        .iter()
-        .map(|it| it.version.as_str())
-        .collect();
+    let names: Vec<_> = registry.secrets[0].versions.iter().map(|it| it.version.as_str()).collect();
     assert_eq!(names, ["1.10", "007", "yes"]);
 }
 
@@ -307,10 +270,7 @@ fn one_credential_in_two_versions_is_reported() {
     );
     let conflicts = registry.conflicts();
     assert_eq!(conflicts.len(), 1);
-    assert_eq!(
-        conflicts[0].versions,
-        [("a".into(), "1".into()), ("b".into(), "1".into())]
-    );
+    assert_eq!(conflicts[0].versions, [("a".into(), "1".into()), ("b".into(), "1".into())]);
     assert_eq!(registry.secret_uids().count(), 2);
     assert!(resolved(FULL).conflicts().is_empty());
 }

@@ -10,21 +10,12 @@ const AS_OF: &str = "2026-04-29T00:00:00Z";
 
 fn shown(rows: &RecordBatch, options: &Options) -> String {
     let mut out = Vec::new();
-    inventory(
-        std::slice::from_ref(rows),
-        AS_OF.parse().unwrap(),
-        options,
-        &mut out,
-    )
-    .unwrap();
+    inventory(std::slice::from_ref(rows), AS_OF.parse().unwrap(), options, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn at(width: usize) -> Options {
-    Options {
-        width: Some(width),
-        ..Options::default()
-    }
+    Options { width: Some(width), ..Options::default() }
 }
 
 fn flags(values: &[bool]) -> ArrayRef {
@@ -70,20 +61,10 @@ fn estate() -> RecordBatch {
                 "aws_access_key_id",
             ]),
         ),
-        (
-            "id_value",
-            nullable(&["", "", "", "", "", "AKIAQEXAMPLE2345ABCD"]),
-        ),
+        ("id_value", nullable(&["", "", "", "", "", "AKIAQEXAMPLE2345ABCD"])),
         (
             "workload",
-            nullable(&[
-                "runner",
-                "checkout",
-                "invoicing-batch",
-                "report",
-                "checkout",
-                "",
-            ]),
+            nullable(&["runner", "checkout", "invoicing-batch", "report", "checkout", ""]),
         ),
         (
             "principal",
@@ -96,10 +77,7 @@ fn estate() -> RecordBatch {
                 "arn:aws:iam::111122223333:user/christophe",
             ]),
         ),
-        (
-            "environment",
-            nullable(&["ci", "prod", "prod", "", "prod", ""]),
-        ),
+        ("environment", nullable(&["ci", "prod", "prod", "", "prod", ""])),
         ("declared", flags(&[true, true, true, false, true, false])),
         (
             "last_used_time",
@@ -112,32 +90,18 @@ fn estate() -> RecordBatch {
                 "2025-09-01T00:00:00Z",
             ]),
         ),
-        (
-            "derived_last_used_time",
-            instants(&["", "2026-04-12T00:00:00Z", "", "", "", ""]),
-        ),
-        (
-            "last_rejected_time",
-            instants(&["", "", "", "2026-04-27T00:00:00Z", "", ""]),
-        ),
-        (
-            "tail_expires_time",
-            instants(&["", "2026-04-29T11:00:00Z", "", "", "", ""]),
-        ),
+        ("derived_last_used_time", instants(&["", "2026-04-12T00:00:00Z", "", "", "", ""])),
+        ("last_rejected_time", instants(&["", "", "", "2026-04-27T00:00:00Z", "", ""])),
+        ("tail_expires_time", instants(&["", "2026-04-29T11:00:00Z", "", "", "", ""])),
         ("attempt_count", numbers(&[41, 12034, 9, 16, 300, 2])),
         ("use_count", numbers(&[41, 12034, 9, 4, 300, 2])),
         ("derived_use_count", numbers(&[0, 77, 0, 0, 0, 0])),
         ("rejected_count", numbers(&[0, 0, 0, 12, 0, 0])),
         (
             "state",
-            nullable(&[
-                "old_only", "switched", "old_only", "dormant", "switched", "old_only",
-            ]),
+            nullable(&["old_only", "switched", "old_only", "dormant", "switched", "old_only"]),
         ),
-        (
-            "attribution",
-            text(&["exact", "exact", "exact", "exact", "exact", "exact"]),
-        ),
+        ("attribution", text(&["exact", "exact", "exact", "exact", "exact", "exact"])),
         (
             "cutoff_time",
             instants(&[
@@ -271,18 +235,12 @@ fn workload_last_use_and_state_stay_at_40_columns() {
 #[test]
 fn an_empty_inventory_says_as_of_when() {
     let nothing = shown(&estate().slice(0, 0), &at(80));
-    assert_eq!(
-        nothing,
-        "0 secrets, 0 versions, 0 consumers as of 2026-04-29 00:00Z\n"
-    );
+    assert_eq!(nothing, "0 secrets, 0 versions, 0 consumers as of 2026-04-29 00:00Z\n");
 }
 
 #[test]
 fn a_version_nobody_presented_is_shown_without_calling_it_unused() {
-    let rows = batch(vec![
-        ("secret_id", text(&["search/key"])),
-        ("version", text(&["3"])),
-    ]);
+    let rows = batch(vec![("secret_id", text(&["search/key"])), ("version", text(&["3"]))]);
     insta::assert_snapshot!(shown(&rows, &at(80)), @"
     1 secret, 1 version, 0 consumers as of 2026-04-29 00:00Z
 
@@ -305,10 +263,7 @@ fn what_is_known_by_principal_only_is_no_use_after_the_cutoff() {
         ("last_used_time", instants(&["2026-04-02T00:00:00Z"])),
     ]);
     let shown = shown(&rows, &at(80));
-    assert!(
-        shown.contains("~ 1 consumer known by principal only"),
-        "{shown}"
-    );
+    assert!(shown.contains("~ 1 consumer known by principal only"), "{shown}");
     assert!(!shown.contains('!'), "{shown}");
 }
 
@@ -327,10 +282,7 @@ fn versions_keep_the_order_of_the_report() {
 fn the_order_of_rows_does_not_change_the_order_of_secrets() {
     let first_line = |rows: &RecordBatch| {
         let shown = shown(rows, &Options::default());
-        shown
-            .lines()
-            .find(|it| it.contains("version 1 "))
-            .map(str::to_owned)
+        shown.lines().find(|it| it.contains("version 1 ")).map(str::to_owned)
     };
     let estate = estate();
     assert!(first_line(&estate).unwrap().starts_with("payments/stripe"));
@@ -346,10 +298,7 @@ fn an_arn_is_shortened_to_what_tells_it_apart() {
 
 #[test]
 fn marks_and_states_are_coloured_only_on_request() {
-    let options = Options {
-        colour: true,
-        ..Options::default()
-    };
+    let options = Options { colour: true, ..Options::default() };
     let coloured = shown(&estate(), &options);
     assert!(coloured.contains("\u{1b}[31m!\u{1b}[0m"));
     assert!(coloured.contains("\u{1b}[33mold_only\u{1b}[0m"));

@@ -59,19 +59,11 @@ struct Entry {
 
 impl Plan {
     pub(super) fn new(wanted: &[WantedField], fold_case: bool) -> Self {
-        let mut tree = Tree {
-            fold_case,
-            ..Tree::default()
-        };
+        let mut tree = Tree { fold_case, ..Tree::default() };
         for (index, field) in wanted.iter().enumerate() {
             tree.add(field.path.steps(), index);
         }
-        let mut plan = Self {
-            nodes: Vec::new(),
-            slot_count: 0,
-            columns: Vec::new(),
-            fold_case,
-        };
+        let mut plan = Self { nodes: Vec::new(), slot_count: 0, columns: Vec::new(), fold_case };
         let mut slot_of_field = vec![NONE; wanted.len()];
         plan.add_node(tree, &mut slot_of_field);
         plan.columns = by_column(wanted, &slot_of_field);
@@ -86,24 +78,13 @@ impl Plan {
         let selections = tree
             .selections
             .into_iter()
-            .map(|(steps, fields)| Selection {
-                slot: self.add_slot(&fields, slot_of_field),
-                steps,
-            })
+            .map(|(steps, fields)| Selection { slot: self.add_slot(&fields, slot_of_field), steps })
             .collect();
-        self.nodes.push(Node {
-            slot,
-            slots: first..first,
-            selections,
-            members: Table::default(),
-        });
+        self.nodes.push(Node { slot, slots: first..first, selections, members: Table::default() });
         let mut entries = Vec::new();
         for (name, below) in tree.members {
             let node = self.add_node(below, slot_of_field);
-            entries.push(Entry {
-                name: name.into_bytes().into(),
-                node,
-            });
+            entries.push(Entry { name: name.into_bytes().into(), node });
         }
         self.nodes[index as usize].slots.end = self.slot_count as u32;
         self.nodes[index as usize].members = Table::new(entries);
@@ -162,13 +143,7 @@ impl Tree {
         let fold_case = self.fold_case;
         let same = |it: &(String, Tree)| is_same(it.0.as_bytes(), name.as_bytes(), fold_case);
         let index = self.members.iter().position(same).unwrap_or_else(|| {
-            self.members.push((
-                name.to_owned(),
-                Self {
-                    fold_case,
-                    ..Self::default()
-                },
-            ));
+            self.members.push((name.to_owned(), Self { fold_case, ..Self::default() }));
             self.members.len() - 1
         });
         &mut self.members[index].1
@@ -193,11 +168,7 @@ impl Table {
             let mask = places.len() - 1;
             places[place & mask] = index as u32;
         }
-        Self {
-            entries,
-            places,
-            lengths,
-        }
+        Self { entries, places, lengths }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -238,9 +209,5 @@ fn hash(name: &[u8]) -> usize {
 /// Whether two names are one. Case is folded for ASCII letters only.
 #[inline(always)]
 pub(super) fn is_same(wanted: &[u8], name: &[u8], fold_case: bool) -> bool {
-    if fold_case {
-        wanted.eq_ignore_ascii_case(name)
-    } else {
-        wanted == name
-    }
+    if fold_case { wanted.eq_ignore_ascii_case(name) } else { wanted == name }
 }

@@ -42,12 +42,7 @@ mod portable {
     /// The four masks of a block.
     #[inline]
     pub(super) fn block(bytes: &[u8; 64]) -> Block {
-        let mut block = Block {
-            quotes: 0,
-            backslashes: 0,
-            opens: 0,
-            closes: 0,
-        };
+        let mut block = Block { quotes: 0, backslashes: 0, opens: 0, closes: 0 };
         for (bit, byte) in bytes.iter().enumerate() {
             // `[` and `{` differ in one bit only, as do `]` and `}`.
             block.quotes |= u64::from(*byte == b'"') << bit;
@@ -79,12 +74,7 @@ mod sse2 {
     /// The four masks of a block.
     #[inline(always)]
     pub(super) fn block(bytes: &[u8; 64]) -> Block {
-        let mut block = Block {
-            quotes: 0,
-            backslashes: 0,
-            opens: 0,
-            closes: 0,
-        };
+        let mut block = Block { quotes: 0, backslashes: 0, opens: 0, closes: 0 };
         for part in [0, 16, 32, 48] {
             let chunk = load(bytes, part);
             // `[` and `{` differ in one bit only, as do `]` and `}`.
@@ -134,9 +124,7 @@ fn next_stop(bytes: &[u8], mut at: usize) -> Option<usize> {
         at += chunk.len();
     }
     let rest = bytes.get(at..)?;
-    let found = rest
-        .iter()
-        .position(|byte| *byte == b'"' || *byte == b'\\')?;
+    let found = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\')?;
     Some(at + found)
 }
 
@@ -158,13 +146,7 @@ pub(super) fn string_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), J
 /// Index just past the object or array that starts at `start`, `above` levels down.
 #[inline(never)]
 pub(super) fn skip_container(bytes: &[u8], start: usize, above: usize) -> Result<usize, JsonError> {
-    let mut skip = Skip {
-        start,
-        above,
-        depth: 0,
-        in_string: 0,
-        escape: 0,
-    };
+    let mut skip = Skip { start, above, depth: 0, in_string: 0, escape: 0 };
     let mut at = start;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();

@@ -81,11 +81,7 @@ impl Select<'_> {
             },
             Step::All => self.children(value, |_, child| self.follow(child, rest, take)),
             Step::Where(filter) => self.children(value, |_, child| {
-                if self.passes(child, filter)? {
-                    self.follow(child, rest, take)
-                } else {
-                    Ok(true)
-                }
+                if self.passes(child, filter)? { self.follow(child, rest, take) } else { Ok(true) }
             }),
         }
     }
@@ -195,10 +191,7 @@ impl Select<'_> {
 fn read_name(bytes: &[u8], start: usize) -> Result<(Cow<'_, [u8]>, usize), JsonError> {
     let (found, after) = read_value(bytes, start)?;
     let ValueKind::Text { escaped } = found.kind else {
-        return Err(JsonError::Invalid {
-            at: start,
-            what: "expected a member's name",
-        });
+        return Err(JsonError::Invalid { at: start, what: "expected a member's name" });
     };
     let inside = &bytes[found.start..found.end];
     let name = if escaped {
@@ -210,10 +203,7 @@ fn read_name(bytes: &[u8], start: usize) -> Result<(Cow<'_, [u8]>, usize), JsonE
     };
     let colon = skip_space(bytes, after);
     if byte(bytes, colon)? != b':' {
-        return Err(JsonError::Invalid {
-            at: colon,
-            what: "expected `:`",
-        });
+        return Err(JsonError::Invalid { at: colon, what: "expected `:`" });
     }
     Ok((name, skip_space(bytes, colon + 1)))
 }
@@ -232,33 +222,13 @@ pub(super) fn read_value(bytes: &[u8], start: usize) -> Result<(FoundValue, usiz
         b'"' => {
             let (end, escaped) = scan::string_end(bytes, start + 1)?;
             let kind = ValueKind::Text { escaped };
-            Ok((
-                FoundValue {
-                    start: start + 1,
-                    end,
-                    kind,
-                },
-                end + 1,
-            ))
+            Ok((FoundValue { start: start + 1, end, kind }, end + 1))
         }
-        b'{' => Ok(found(
-            ValueKind::Object,
-            scan::skip_container(bytes, start, 0)?,
-        )),
-        b'[' => Ok(found(
-            ValueKind::Array,
-            scan::skip_container(bytes, start, 0)?,
-        )),
+        b'{' => Ok(found(ValueKind::Object, scan::skip_container(bytes, start, 0)?)),
+        b'[' => Ok(found(ValueKind::Array, scan::skip_container(bytes, start, 0)?)),
         _ => {
             let (end, null) = scalar_end(bytes, start)?;
-            Ok(found(
-                if null {
-                    ValueKind::Null
-                } else {
-                    ValueKind::Scalar
-                },
-                end,
-            ))
+            Ok(found(if null { ValueKind::Null } else { ValueKind::Scalar }, end))
         }
     }
 }

@@ -54,17 +54,7 @@ fn each_kind_of_value_gives_its_text() {
     let record =
         r#"{"s":"text","n":-1.5e3,"t":true,"f":false,"z":null,"o":{"x": [1, 2]},"a":[ ],"e":""}"#;
     let texts = read(record, &["s", "n", "t", "f", "z", "o", "a", "e", "missing"]);
-    let expected = [
-        "text",
-        "-1.5e3",
-        "true",
-        "false",
-        "-",
-        r#"{"x": [1, 2]}"#,
-        "[ ]",
-        "",
-        "-",
-    ];
+    let expected = ["text", "-1.5e3", "true", "false", "-", r#"{"x": [1, 2]}"#, "[ ]", "", "-"];
     for (text, expected) in texts.iter().zip(expected) {
         assert_eq!(text.as_deref().unwrap_or("-"), expected);
     }
@@ -75,26 +65,13 @@ fn members_are_found_in_any_order_and_depth() {
     let record = r#" { "z" : { "y" : { "x" : 1 } , "w" : 2 } , "a" : 3 } "#;
     let texts = read(record, &["a", "z.w", "z.y.x", "z.y", "z.y.q"]);
     let texts: Vec<_> = texts.iter().map(Option::as_deref).collect();
-    assert_eq!(
-        texts,
-        [
-            Some("3"),
-            Some("2"),
-            Some("1"),
-            Some(r#"{ "x" : 1 }"#),
-            None
-        ]
-    );
+    assert_eq!(texts, [Some("3"), Some("2"), Some("1"), Some(r#"{ "x" : 1 }"#), None]);
 }
 
 #[test]
 fn a_null_or_scalar_where_an_object_was_expected_is_a_missing_field() {
     for value in ["null", "1", "true", "\"text\"", "[1]", "{}"] {
-        assert_eq!(
-            read_one(&format!(r#"{{"a":{value},"b":1}}"#), "a.b"),
-            None,
-            "{value}"
-        );
+        assert_eq!(read_one(&format!(r#"{{"a":{value},"b":1}}"#), "a.b"), None, "{value}");
     }
 }
 
@@ -116,11 +93,7 @@ fn a_lone_surrogate_becomes_the_replacement_character() {
         (r"\ud800\n", "\u{FFFD}\n"),
     ] {
         let record = format!(r#"{{"a":"{escapes}"}}"#);
-        assert_eq!(
-            read_one(&record, "a").as_deref(),
-            Some(expected),
-            "{escapes}"
-        );
+        assert_eq!(read_one(&record, "a").as_deref(), Some(expected), "{escapes}");
     }
 }
 
@@ -129,10 +102,7 @@ fn a_malformed_escape_in_a_wanted_string_is_an_error() {
     for escapes in [r"\x", r"\u12", r"\u12g4", r"\ud800\u12", r"\u+123"] {
         let record = format!(r#"{{"a":"{escapes}"}}"#);
         assert!(
-            matches!(
-                failure(record.as_bytes(), &["a"]),
-                JsonError::Invalid { .. }
-            ),
+            matches!(failure(record.as_bytes(), &["a"]), JsonError::Invalid { .. }),
             "{escapes}"
         );
     }
@@ -143,22 +113,12 @@ fn invalid_utf8_is_replaced_and_the_rest_is_read() {
     let record = b"{\"a\":\"x\xFFy\",\"b\":\"fine and long enough for a view\",\"c\":\"\\n\xC3\"}";
     let (_, texts) = read_fields(&wanted(&["a", "b", "c"]), false, record, 0).unwrap();
     let texts: Vec<_> = texts.iter().map(|it| it.as_deref().unwrap()).collect();
-    assert_eq!(
-        texts,
-        [
-            "x\u{FFFD}y",
-            "fine and long enough for a view",
-            "\n\u{FFFD}"
-        ]
-    );
+    assert_eq!(texts, ["x\u{FFFD}y", "fine and long enough for a view", "\n\u{FFFD}"]);
 }
 
 #[test]
 fn control_characters_in_strings_are_kept() {
-    assert_eq!(
-        read_one("{\"a\":\"x\0\n\t\u{1b}y\"}", "a").as_deref(),
-        Some("x\0\n\t\u{1b}y")
-    );
+    assert_eq!(read_one("{\"a\":\"x\0\n\t\u{1b}y\"}", "a").as_deref(), Some("x\0\n\t\u{1b}y"));
 }
 
 #[test]
@@ -168,19 +128,12 @@ fn of_a_repeated_name_the_last_one_wins() {
     assert_eq!(read_one(r#"{"a":{"b":1},"a":{}}"#, "a.b"), None);
     assert_eq!(read_one(r#"{"a":{"b":1},"a":2}"#, "a.b"), None);
     assert_eq!(read_one(r#"{"a":[1],"a":2}"#, "a[0]"), None);
-    assert_eq!(
-        read_one(r#"{"a":[{"b":1,"b":2}]}"#, "a[0].b").as_deref(),
-        Some("2")
-    );
+    assert_eq!(read_one(r#"{"a":[{"b":1,"b":2}]}"#, "a[0].b").as_deref(), Some("2"));
 }
 
 #[test]
 fn the_first_alias_with_a_value_wins_whatever_the_order_in_the_record() {
-    let field = |rank, path| WantedField {
-        column: 0,
-        path: FieldPath::parse(path).unwrap(),
-        rank,
-    };
+    let field = |rank, path| WantedField { column: 0, path: FieldPath::parse(path).unwrap(), rank };
     let fields = [field(1, "b"), field(0, "a.x"), field(2, "c")];
     for (record, expected) in [
         (r#"{"b":"B","a":{"x":"A"}}"#, Some("A")),
@@ -197,30 +150,17 @@ fn the_first_alias_with_a_value_wins_whatever_the_order_in_the_record() {
 
 #[test]
 fn one_field_may_feed_two_columns() {
-    assert_eq!(
-        read(r#"{"a":7}"#, &["a", "a"]),
-        [Some("7".into()), Some("7".into())]
-    );
+    assert_eq!(read(r#"{"a":7}"#, &["a", "a"]), [Some("7".into()), Some("7".into())]);
     let texts = read(r#"{"a":[7]}"#, &["a[0]", "a[0]", "a"]);
-    assert_eq!(
-        texts,
-        [Some("7".into()), Some("7".into()), Some("[7]".into())]
-    );
+    assert_eq!(texts, [Some("7".into()), Some("7".into()), Some("[7]".into())]);
 }
 
 #[test]
 fn case_is_folded_only_when_asked() {
     let record = br#"{"UserIdentity":{"ARN":"x"},"l":[{"Key":"K","VALUE":"v"}]}"#;
-    let fields = wanted(&[
-        "userIdentity.arn",
-        "USERIDENTITY.Arn",
-        "L[?@.key=='K'].value",
-    ]);
+    let fields = wanted(&["userIdentity.arn", "USERIDENTITY.Arn", "L[?@.key=='K'].value"]);
     let (_, texts) = read_fields(&fields, true, record, 0).unwrap();
-    assert_eq!(
-        texts,
-        [Some("x".into()), Some("x".into()), Some("v".into())]
-    );
+    assert_eq!(texts, [Some("x".into()), Some("x".into()), Some("v".into())]);
     let (_, texts) = read_fields(&fields, false, record, 0).unwrap();
     assert_eq!(texts, [None, None, None]);
 }
@@ -262,10 +202,7 @@ fn filters_compare_what_is_meant_not_what_is_written() {
     let record = r#"{"a":[{"k":"\u0078","v":"\u0079"},{"k":1e0,"v":2}]}"#;
     assert_eq!(read_one(record, "a[?@.k=='x'].v").as_deref(), Some("y"));
     assert_eq!(read_one(record, "a[?@.k==1].v").as_deref(), Some("2"));
-    assert_eq!(
-        read_one(record, "a[*].v").as_deref(),
-        Some(r#"["\u0079",2]"#)
-    );
+    assert_eq!(read_one(record, "a[*].v").as_deref(), Some(r#"["\u0079",2]"#));
 }
 
 #[test]
@@ -337,43 +274,25 @@ fn a_record_that_is_not_an_object_is_told_apart() {
 fn deep_nesting_is_refused_without_using_the_stack() {
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
         let nested = |depth: usize| {
-            format!(
-                r#"{{"a":{}1{}}}"#,
-                open.repeat(depth - 1),
-                close.repeat(depth - 1)
-            )
+            format!(r#"{{"a":{}1{}}}"#, open.repeat(depth - 1), close.repeat(depth - 1))
         };
         for paths in [&["a"][..], &["x"], &["a.a.a"], &["a[0][0]"]] {
             let fields = wanted(paths);
             assert!(read_fields(&fields, false, nested(DEPTH_MAX).as_bytes(), 0).is_ok());
             for depth in [DEPTH_MAX + 1, 100_000] {
                 let error = failure(nested(depth).as_bytes(), paths);
-                assert!(
-                    matches!(error, JsonError::TooDeep { .. }),
-                    "{open} {depth} {error:?}"
-                );
+                assert!(matches!(error, JsonError::TooDeep { .. }), "{open} {depth} {error:?}");
             }
         }
         let unclosed = format!(r#"{{"a":{}"#, open.repeat(1_000_000));
-        assert!(matches!(
-            failure(unclosed.as_bytes(), &["x"]),
-            JsonError::TooDeep { .. }
-        ));
-        assert!(matches!(
-            skip_value(&unclosed.as_bytes()[5..], 0),
-            Err(JsonError::TooDeep { .. })
-        ));
+        assert!(matches!(failure(unclosed.as_bytes(), &["x"]), JsonError::TooDeep { .. }));
+        assert!(matches!(skip_value(&unclosed.as_bytes()[5..], 0), Err(JsonError::TooDeep { .. })));
     }
 }
 
 #[test]
 fn a_huge_number_is_its_text() {
-    let number = format!(
-        "-{}.{}E+{}",
-        "9".repeat(5_000),
-        "1".repeat(5_000),
-        "7".repeat(500)
-    );
+    let number = format!("-{}.{}E+{}", "9".repeat(5_000), "1".repeat(5_000), "7".repeat(500));
     assert_eq!(read_one(&format!(r#"{{"a":{number}}}"#), "a"), Some(number));
 }
 
@@ -391,28 +310,12 @@ fn a_record_cut_short_is_incomplete_wherever_it_is_cut() {
 
 #[test]
 fn values_are_skipped_without_reading_them() {
-    for value in [
-        "{}",
-        "[]",
-        r#"{"a":"}]"}"#,
-        r#""a\"b\\""#,
-        "12",
-        "true",
-        "null",
-        r#"["\\"]"#,
-    ] {
+    for value in ["{}", "[]", r#"{"a":"}]"}"#, r#""a\"b\\""#, "12", "true", "null", r#"["\\"]"#] {
         let bytes = format!("  {value} ,");
-        assert_eq!(
-            skip_value(bytes.as_bytes(), 0),
-            Ok(2 + value.len()),
-            "{value}"
-        );
+        assert_eq!(skip_value(bytes.as_bytes(), 0), Ok(2 + value.len()), "{value}");
     }
     assert_eq!(skip_value(b"12", 0), Err(JsonError::Incomplete));
-    assert!(matches!(
-        skip_value(b"]", 0),
-        Err(JsonError::Invalid { .. })
-    ));
+    assert!(matches!(skip_value(b"]", 0), Err(JsonError::Invalid { .. })));
     assert_eq!(skip_value(b"[1]", 99), Err(JsonError::Incomplete));
 }
 
@@ -422,15 +325,9 @@ fn single_values_can_be_found() {
     let look = |path| find(bytes, 0, &FieldPath::parse(path).unwrap(), false).unwrap();
     let inside = |it: &FoundValue| std::str::from_utf8(&bytes[it.start..it.end]).unwrap();
     let detail = look("detail").unwrap();
-    assert_eq!(
-        (detail.kind, inside(&detail)),
-        (ValueKind::Object, r#"{"a":"x\n"}"#)
-    );
+    assert_eq!((detail.kind, inside(&detail)), (ValueKind::Object, r#"{"a":"x\n"}"#));
     let text = look("detail.a").unwrap();
-    assert_eq!(
-        (text.kind, inside(&text)),
-        (ValueKind::Text { escaped: true }, r"x\n")
-    );
+    assert_eq!((text.kind, inside(&text)), (ValueKind::Text { escaped: true }, r"x\n"));
     assert_eq!(look("Records").unwrap().kind, ValueKind::Array);
     assert_eq!(look("Records[0]").unwrap().kind, ValueKind::Scalar);
     assert_eq!(look("n").unwrap().kind, ValueKind::Null);
@@ -453,9 +350,7 @@ fn json_text(depth: u32) -> BoxedStrategy<String> {
         Just("null".to_owned()),
         any::<bool>().prop_map(|it| it.to_string()),
         any::<i32>().prop_map(|it| it.to_string()),
-        any::<f32>()
-            .prop_filter("finite", |it| it.is_finite())
-            .prop_map(|it| format!("{it:e}")),
+        any::<f32>().prop_filter("finite", |it| it.is_finite()).prop_map(|it| format!("{it:e}")),
         string_text(),
     ];
     scalar
@@ -477,16 +372,7 @@ fn object_text(value: impl Strategy<Value = String>) -> impl Strategy<Value = St
     prop::collection::vec(member, 0..8).prop_map(|it| format!("{{{}}}", it.join(",")))
 }
 
-const NAMES: [&str; 8] = [
-    "a",
-    "b",
-    "ab",
-    "key",
-    "k.w/d",
-    "é",
-    "",
-    "aVeryLongNameOfAMember",
-];
+const NAMES: [&str; 8] = ["a", "b", "ab", "key", "k.w/d", "é", "", "aVeryLongNameOfAMember"];
 
 fn name_text() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -535,16 +421,8 @@ fn oracle<'a>(value: &'a Value, steps: &[Step]) -> Vec<&'a Value> {
         Step::Member(name) => value.get(name).into_iter().collect(),
         Step::Element(index) => {
             let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-            let index = if *index < 0 {
-                items.len() as i64 + index
-            } else {
-                *index
-            };
-            usize::try_from(index)
-                .ok()
-                .and_then(|it| items.get(it))
-                .into_iter()
-                .collect()
+            let index = if *index < 0 { items.len() as i64 + index } else { *index };
+            usize::try_from(index).ok().and_then(|it| items.get(it)).into_iter().collect()
         }
         Step::All => children,
         Step::Where(filter) => children
@@ -598,10 +476,7 @@ fn check_against_oracle(record: &str, fields: &[WantedField], bytes: &[u8], star
         let mut feeding: Vec<_> = fields.iter().filter(|it| it.column == column).collect();
         feeding.sort_by_key(|it| it.rank);
         let lists = |it: &&WantedField| {
-            it.path
-                .steps()
-                .iter()
-                .any(|it| matches!(it, Step::All | Step::Where(_)))
+            it.path.steps().iter().any(|it| matches!(it, Step::All | Step::Where(_)))
         };
         if repeated && feeding.iter().any(lists) {
             continue;
@@ -610,9 +485,7 @@ fn check_against_oracle(record: &str, fields: &[WantedField], bytes: &[u8], star
             let found = oracle(&value, field.path.steps());
             let listed = field.path.steps().contains(&Step::All) && !found.is_empty();
             let listed = listed.then(|| found.iter().map(|it| (*it).clone()).collect());
-            listed
-                .or(found.first().map(|it| (*it).clone()))
-                .filter(|it| !it.is_null())
+            listed.or(found.first().map(|it| (*it).clone())).filter(|it| !it.is_null())
         });
         match (expected, text) {
             (Some(Value::String(expected)), Some(text)) => assert_eq!(&expected, text),
@@ -646,10 +519,7 @@ fn skip_plainly(bytes: &[u8]) -> Result<usize, JsonError> {
         }
         if depth == 0 {
             let same = bytes[at] == bytes[0] + 2;
-            let error = JsonError::Invalid {
-                at,
-                what: "bracket of another kind",
-            };
+            let error = JsonError::Invalid { at, what: "bracket of another kind" };
             return if same { Ok(at + 1) } else { Err(error) };
         }
         at += 1;

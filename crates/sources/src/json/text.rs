@@ -12,10 +12,7 @@ pub(super) fn unescape(inside: &[u8], offset: usize, out: &mut String) -> Result
     while let Some(run) = memchr::memchr(b'\\', &inside[at..]) {
         push_lossy(&inside[at..at + run], out);
         let escape = at + run;
-        let invalid = |what| JsonError::Invalid {
-            at: offset + escape,
-            what,
-        };
+        let invalid = |what| JsonError::Invalid { at: offset + escape, what };
         let letter = *inside.get(escape + 1).ok_or(invalid("escape cut short"))?;
         at = escape + 2;
         out.push(match letter {
@@ -58,9 +55,7 @@ fn unicode(inside: &[u8], at: usize) -> Option<(char, usize)> {
 
 fn four_digits(inside: &[u8], at: usize) -> Option<u32> {
     let digits = inside.get(at..at + 4)?;
-    digits.iter().try_fold(0, |code, digit| {
-        Some(code * 16 + char::from(*digit).to_digit(16)?)
-    })
+    digits.iter().try_fold(0, |code, digit| Some(code * 16 + char::from(*digit).to_digit(16)?))
 }
 
 /// Escapes are ASCII, so no character spans two runs.
@@ -89,30 +84,18 @@ pub(super) fn scalar_end(bytes: &[u8], start: usize) -> Result<(usize, bool), Js
     if word.starts_with(rest) {
         return Err(JsonError::Incomplete);
     }
-    Err(JsonError::Invalid {
-        at: start,
-        what: "expected a value",
-    })
+    Err(JsonError::Invalid { at: start, what: "expected a value" })
 }
 
 fn number_end(bytes: &[u8], start: usize) -> Result<(usize, bool), JsonError> {
     let in_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-    let length = bytes[start..]
-        .iter()
-        .take_while(|byte| in_number(byte))
-        .count();
+    let length = bytes[start..].iter().take_while(|byte| in_number(byte)).count();
     let end = start + length;
     if length == 0 {
-        return Err(JsonError::Invalid {
-            at: start,
-            what: "expected a value",
-        });
+        return Err(JsonError::Invalid { at: start, what: "expected a value" });
     }
     if end < bytes.len() && !is_number(&bytes[start..end]) {
-        return Err(JsonError::Invalid {
-            at: start,
-            what: "not a number",
-        });
+        return Err(JsonError::Invalid { at: start, what: "not a number" });
     }
     // Digits at the end of the bytes may go on, or even have to: `1e`.
     delimited(bytes, end, false)
@@ -124,10 +107,7 @@ fn delimited(bytes: &[u8], end: usize, null: bool) -> Result<(usize, bool), Json
     match bytes.get(end) {
         Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t') => Ok((end, null)),
         None => Err(JsonError::Incomplete),
-        Some(_) => Err(JsonError::Invalid {
-            at: end,
-            what: "expected the end of a value",
-        }),
+        Some(_) => Err(JsonError::Invalid { at: end, what: "expected the end of a value" }),
     }
 }
 

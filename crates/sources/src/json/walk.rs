@@ -41,10 +41,7 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn new(slot_count: usize) -> Self {
-        Self {
-            slots: vec![Slot::Unset; slot_count],
-            ..Self::default()
-        }
+        Self { slots: vec![Slot::Unset; slot_count], ..Self::default() }
     }
 }
 
@@ -84,10 +81,7 @@ impl Walk<'_> {
         if byte(self.bytes, at)? != b'{' {
             return Err(JsonError::NotAnObject { at });
         }
-        let mut here = Open {
-            node: ROOT,
-            start: at,
-        };
+        let mut here = Open { node: ROOT, start: at };
         let mut node = &plan.nodes[ROOT as usize];
         at += 1;
         let mut first = true;
@@ -103,10 +97,7 @@ impl Walk<'_> {
                         if byte(self.bytes, at)? == b'{' && below.walks() {
                             self.clear(below);
                             self.found.open.push(here);
-                            here = Open {
-                                node: member,
-                                start: at,
-                            };
+                            here = Open { node: member, start: at };
                             node = below;
                             first = true;
                             at += 1;
@@ -119,10 +110,7 @@ impl Walk<'_> {
                 at = skip_space(self.bytes, at);
                 next = byte(self.bytes, at)?;
             } else if !first || next != b'}' {
-                return Err(JsonError::Invalid {
-                    at,
-                    what: "expected a member's name",
-                });
+                return Err(JsonError::Invalid { at, what: "expected a member's name" });
             }
             first = false;
             // Ends this object, and those around it that end with it.
@@ -137,10 +125,7 @@ impl Walk<'_> {
                 next = byte(self.bytes, at)?;
             }
             if next != b',' {
-                return Err(JsonError::Invalid {
-                    at,
-                    what: "expected `,` or `}`",
-                });
+                return Err(JsonError::Invalid { at, what: "expected `,` or `}`" });
             }
             at += 1;
         }
@@ -158,10 +143,7 @@ impl Walk<'_> {
         };
         let colon = skip_space(self.bytes, end + 1);
         if byte(self.bytes, colon)? != b':' {
-            return Err(JsonError::Invalid {
-                at: colon,
-                what: "expected `:`",
-            });
+            return Err(JsonError::Invalid { at: colon, what: "expected `:`" });
         }
         Ok((member, skip_space(self.bytes, colon + 1)))
     }
@@ -189,11 +171,8 @@ impl Walk<'_> {
             b'"' => {
                 let start = at + 1;
                 let (end, escaped) = string_end(self.bytes, start)?;
-                let slot = if escaped {
-                    Slot::Escaped { start, end }
-                } else {
-                    Slot::Span { start, end }
-                };
+                let slot =
+                    if escaped { Slot::Escaped { start, end } } else { Slot::Span { start, end } };
                 (slot, end + 1)
             }
             b'{' | b'[' => {
@@ -203,14 +182,7 @@ impl Walk<'_> {
             }
             _ => {
                 let (end, null) = scalar_end(self.bytes, at)?;
-                (
-                    if null {
-                        Slot::Unset
-                    } else {
-                        Slot::Span { start: at, end }
-                    },
-                    end,
-                )
+                (if null { Slot::Unset } else { Slot::Span { start: at, end } }, end)
             }
         };
         if node.slot != NONE {
@@ -242,15 +214,11 @@ impl Walk<'_> {
         if node.selections.is_empty() {
             return Ok(());
         }
-        self.selections(node, start, end)
-            .map_err(|error| match error {
-                // The value ends where it ends: more bytes would not help.
-                JsonError::Incomplete => JsonError::Invalid {
-                    at: start,
-                    what: "malformed value",
-                },
-                other => other,
-            })
+        self.selections(node, start, end).map_err(|error| match error {
+            // The value ends where it ends: more bytes would not help.
+            JsonError::Incomplete => JsonError::Invalid { at: start, what: "malformed value" },
+            other => other,
+        })
     }
 
     #[inline(never)]
@@ -264,10 +232,7 @@ impl Walk<'_> {
                 let made = &mut self.found.made;
                 let start_made = made.len();
                 match select_all(value, start, steps, fold_case, made)? {
-                    true => Slot::Made {
-                        start: start_made,
-                        end: made.len(),
-                    },
+                    true => Slot::Made { start: start_made, end: made.len() },
                     false => Slot::Unset,
                 }
             } else {

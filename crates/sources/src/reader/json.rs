@@ -344,11 +344,7 @@ impl JsonFramer {
         let length = work.slice.bytes.len();
         match self.value_in_line(at, length, work) {
             Ok(outcome) => outcome,
-            Err(_) if work.slice.broken => {
-                // Part of what the damage took, which is counted as one reject.
-                work.columns.abandon_row();
-                Outcome::To(length)
-            }
+            Err(_) if work.slice.broken => damaged(work),
             Err(_) if work.shared.growing => {
                 work.shared.held_back = true;
                 Outcome::Stop
@@ -425,8 +421,7 @@ impl JsonFramer {
             return Outcome::Stop;
         }
         if broken {
-            work.columns.abandon_row();
-            return self.give_up(work);
+            return damaged(work);
         }
         if work.shared.growing {
             work.shared.held_back = true;
@@ -470,13 +465,13 @@ impl JsonFramer {
             return Outcome::Stop;
         }
         if broken {
-            work.columns.abandon_row();
-        } else if work.shared.growing {
+            return damaged(work);
+        }
+        if work.shared.growing {
             work.shared.held_back = true;
             return Outcome::Stop;
-        } else {
-            work.reject(at, reason);
         }
+        work.reject(at, reason);
         self.give_up(work)
     }
 
@@ -502,7 +497,7 @@ impl JsonFramer {
                 }
                 Outcome::Stop
             }
-            None if broken => Outcome::To(bytes.len()),
+            None if broken => damaged(work),
             None if work.shared.growing => {
                 work.shared.held_back = true;
                 Outcome::Stop
@@ -516,6 +511,14 @@ impl JsonFramer {
         self.mode = Mode::Start;
         Outcome::To(work.slice.bytes.len())
     }
+}
+
+/// Stops at what damage of the input cut: part of what is counted as one reject, and the
+/// place to read on from should the rest turn up.
+fn damaged(work: &mut Work<'_, '_>) -> Outcome {
+    work.columns.abandon_row();
+    work.shared.waiting = true;
+    Outcome::Stop
 }
 
 /// Whether the object at `at` is laid out over several lines, as far as its first one

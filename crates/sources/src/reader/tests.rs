@@ -55,6 +55,7 @@ pub(super) struct How {
     pub(super) limits: Limits,
     pub(super) resume: Resume,
     pub(super) growing: bool,
+    pub(super) resting: bool,
 }
 
 impl How {
@@ -83,7 +84,7 @@ pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How
         time_text: Some("2026-03-01T00:00:00Z".into()),
     };
     let mut columns = columns(source, &fields);
-    let How { format, limits, resume, growing } = how.clone();
+    let How { format, limits, resume, growing, resting } = how.clone();
     let mut reader = RecordReader::new(
         decoder,
         Arc::clone(source),
@@ -95,6 +96,7 @@ pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How
         growing,
     )
     .unwrap();
+    reader.set_resting(resting);
     let mut got = Got::default();
     let mut next = how.resume.record_number + 1;
     while let Some(info) = reader.read_chunk(&mut columns).unwrap() {

@@ -99,14 +99,19 @@ impl TextFramer {
     ) -> usize {
         let end = trim_end(slice.bytes, start, slice.bytes.len());
         if slice.broken {
-            // Part of what the damage took, which is counted as one reject.
-            return slice.bytes.len();
+            // Part of what the damage took, which is counted as one reject, and the place to
+            // read on from should the rest turn up.
+            shared.waiting = true;
+            return start;
         }
         if shared.growing && !slice.bytes[start..end].trim_ascii().is_empty() {
             let matched = self.matches(start, end, slice, shared, columns);
             columns.abandon_row();
-            if !matches!(matched, Matched::Yes { in_full: true }) {
+            // Half a line may look like a whole one, and name half a key.
+            let looks_whole = matches!(matched, Matched::Yes { in_full: true });
+            if !(looks_whole && shared.resting) {
                 shared.held_back = true;
+                shared.complete_if_resting = looks_whole;
                 return start;
             }
         }

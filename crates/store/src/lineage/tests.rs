@@ -1,3 +1,5 @@
+//! Tests of lineage: chains, trees and loops of exchanges.
+
 use super::*;
 
 use arrow::array::{StringArray, TimestampMicrosecondArray};
@@ -36,10 +38,9 @@ fn table(graph: &Graph, credentials: &[u32]) -> Vec<String> {
                 .iter()
                 .map(|it| match it.data_type() {
                     _ if it.is_null(row) => "-".to_string(),
-                    arrow::datatypes::DataType::Timestamp(..) => it
-                        .as_primitive::<TimestampMicrosecondType>()
-                        .value(row)
-                        .to_string(),
+                    arrow::datatypes::DataType::Timestamp(..) => {
+                        it.as_primitive::<TimestampMicrosecondType>().value(row).to_string()
+                    }
                     _ => array_value_to_string(it, row).unwrap(),
                 })
                 .collect();
@@ -85,11 +86,7 @@ fn new_children_of_known_credentials_are_appended() {
     let mut graph = Graph::default();
     graph.add(&[exchanges(&[("a", "b", "g", 1, 9)])]).unwrap();
     let change = graph
-        .add(&[exchanges(&[
-            ("b", "c", "g", 2, 9),
-            ("c", "d", "g", 3, 9),
-            ("a", "e", "g", 2, 9),
-        ])])
+        .add(&[exchanges(&[("b", "c", "g", 2, 9), ("c", "d", "g", 3, 9), ("a", "e", "g", 2, 9)])])
         .unwrap();
     assert_eq!(named(&graph, &change), ["c", "d", "e"]);
 }
@@ -162,20 +159,12 @@ fn a_guessed_link_makes_no_lineage() {
 fn a_long_chain_of_refreshes_keeps_its_origin() {
     let names: Vec<String> = (0..3_000).map(|it| format!("t{it:05}")).collect();
     let mut rows = vec![("secret", names[0].as_str(), "login", 0, 9)];
-    rows.extend(
-        names
-            .windows(2)
-            .map(|it| (it[0].as_str(), it[1].as_str(), "refresh", 1, 9)),
-    );
+    rows.extend(names.windows(2).map(|it| (it[0].as_str(), it[1].as_str(), "refresh", 1, 9)));
     let mut graph = Graph::default();
     graph.add(&[exchanges(&rows)]).unwrap();
     let last = graph.id("t02999");
     let found = table(&graph, &[last]);
-    assert_eq!(
-        found.len(),
-        18,
-        "16 near ones, the first token and the secret"
-    );
+    assert_eq!(found.len(), 18, "16 near ones, the first token and the secret");
     assert!(found[16].starts_with("t02999 t00000 2999 t00000>…>t02995>t02996>"));
     assert!(found[17].starts_with("t02999 secret 3000 secret>…>t02995>"));
 }
@@ -183,10 +172,7 @@ fn a_long_chain_of_refreshes_keeps_its_origin() {
 #[test]
 fn lineage_that_is_cut_short_says_so() {
     let names: Vec<String> = (0..1_100).map(|it| format!("p{it:05}")).collect();
-    let rows: Vec<_> = names
-        .iter()
-        .map(|it| (it.as_str(), "child", "g", 1, 9))
-        .collect();
+    let rows: Vec<_> = names.iter().map(|it| (it.as_str(), "child", "g", 1, 9)).collect();
     let mut graph = Graph::default();
     graph.add(&[exchanges(&rows)]).unwrap();
     let found = all(&graph);
@@ -198,15 +184,7 @@ fn lineage_that_is_cut_short_says_so() {
 fn a_long_loop_ends_and_its_origin_is_found() {
     let names: Vec<String> = (0..100).map(|it| format!("n{it:02}")).collect();
     let mut rows: Vec<_> = (0..100)
-        .map(|it| {
-            (
-                names[it].as_str(),
-                names[(it + 1) % 100].as_str(),
-                "g",
-                1,
-                9,
-            )
-        })
+        .map(|it| (names[it].as_str(), names[(it + 1) % 100].as_str(), "g", 1, 9))
         .collect();
     let mut graph = Graph::default();
     graph.add(&[exchanges(&rows)]).unwrap();

@@ -26,10 +26,8 @@ pub(crate) fn rows(table: Table, columns: &[(&str, &[&str])]) -> RecordBatch {
         .fields()
         .iter()
         .map(|field| {
-            let values: Vec<Option<&str>> = columns
-                .iter()
-                .find(|it| it.0 == field.name())
-                .map_or(vec![None; count], |it| {
+            let values: Vec<Option<&str>> =
+                columns.iter().find(|it| it.0 == field.name()).map_or(vec![None; count], |it| {
                     it.1.iter().map(|it| (*it != "-").then_some(*it)).collect()
                 });
             array(field.data_type(), &values)
@@ -39,20 +37,16 @@ pub(crate) fn rows(table: Table, columns: &[(&str, &[&str])]) -> RecordBatch {
 }
 
 fn array(of: &DataType, values: &[Option<&str>]) -> ArrayRef {
-    let numbers = || {
-        values
-            .iter()
-            .map(|it| it.map(|it| it.parse::<i64>().unwrap()))
-    };
+    let numbers = || values.iter().map(|it| it.map(|it| it.parse::<i64>().unwrap()));
     match of {
         DataType::Utf8 => Arc::new(StringArray::from(values.to_vec())),
         DataType::Int64 => Arc::new(Int64Array::from_iter(numbers())),
-        DataType::Int32 => Arc::new(Int32Array::from_iter(
-            numbers().map(|it| it.map(|it| it as i32)),
-        )),
-        DataType::Boolean => Arc::new(BooleanArray::from_iter(
-            values.iter().map(|it| it.map(|it| it == "true")),
-        )),
+        DataType::Int32 => {
+            Arc::new(Int32Array::from_iter(numbers().map(|it| it.map(|it| it as i32))))
+        }
+        DataType::Boolean => {
+            Arc::new(BooleanArray::from_iter(values.iter().map(|it| it.map(|it| it == "true"))))
+        }
         _ => Arc::new(
             TimestampMicrosecondArray::from_iter(numbers().map(|it| it.map(|it| DAY_TIME + it)))
                 .with_timezone("UTC"),
@@ -110,10 +104,7 @@ pub(crate) fn batch_parts(writer: &Writer) -> Vec<Part> {
             Table::Events,
             &[
                 ("source", &["test"; 3]),
-                (
-                    "native_uid",
-                    &[&format!("{n}.{days}.0"), &format!("{n}.{days}.1"), "-"],
-                ),
+                ("native_uid", &[&format!("{n}.{days}.0"), &format!("{n}.{days}.1"), "-"]),
                 ("event_time", &[&times[0], &times[1], &times[2]]),
                 ("credential_uid", &["-", "a", "b"]),
                 ("record_number", &["0", "1", n]),
@@ -127,10 +118,7 @@ pub(crate) fn batch_parts(writer: &Writer) -> Vec<Part> {
     vec![
         writer.write_events(DAY, &event(0)).unwrap(),
         writer.write_events(DAY + 1, &event(1)).unwrap(),
-        one(
-            Table::Usage,
-            &[("credential_uid", &["a", "b"]), ("attempt_count", &[n, n])],
-        ),
+        one(Table::Usage, &[("credential_uid", &["a", "b"]), ("attempt_count", &[n, n])]),
         one(
             Table::Exchanges,
             &[
@@ -141,14 +129,8 @@ pub(crate) fn batch_parts(writer: &Writer) -> Vec<Part> {
             ],
         ),
         one(Table::SecretReads, &[("target_secret_id", &[n])]),
-        one(
-            Table::Credentials,
-            &[("credential_uid", &["a"]), ("id_value", &[n])],
-        ),
-        one(
-            Table::Coverage,
-            &[("source", &["test"]), ("record_count", &[n])],
-        ),
+        one(Table::Credentials, &[("credential_uid", &["a"]), ("id_value", &[n])]),
+        one(Table::Coverage, &[("source", &["test"]), ("record_count", &[n])]),
         one(Table::Files, &[("file_uid", &["f"]), ("batch", &[n])]),
     ]
 }
