@@ -281,6 +281,18 @@ fn a_known_secret_is_found_whatever_its_shape() {
 }
 
 #[test]
+fn a_known_secret_in_base64_is_found_right_before_a_path() {
+    // Its base64 without padding, which a path follows: `PT0/shipping`.
+    let secret = "BIc7YYtvQotBfLBsKhABrAheC/scUPJTUoQntKbf1w==";
+    let encoded = data_encoding::BASE64_NOPAD.encode(secret.as_bytes());
+    let redactor = redactor_knowing(&[secret]);
+    for text in [format!("{encoded}/shipping"), format!("/v1/{encoded}/shipping?x=1")] {
+        let clean = redactor.redact(&text).into_owned();
+        assert!(!clean.contains(&encoded[..20]), "{text} became {clean}");
+    }
+}
+
+#[test]
 fn a_known_secret_with_slashes_is_found_in_a_path() {
     let secret = "BIc7VYtvMadeUpQo/tBfLBs+KhABrAheC/scUPJTUw==";
     let redactor = redactor_knowing(&[secret]);

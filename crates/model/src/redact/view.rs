@@ -233,7 +233,7 @@ pub(super) fn encoded_runs(view: &View<'_>, mut found: impl FnMut(usize, usize, 
             let end = start + rest.take_while(|it| **it == b'=').count();
             let begin = start - length;
             base64_texts(run, |text| found(begin, end, text));
-            base64_behind_slashes(run, |text| found(begin, end, text));
+            base64_between_slashes(run, |text| found(begin, end, text));
             hex_texts(run, |text| found(begin, end, text));
         }
         start += 1;
@@ -289,15 +289,24 @@ fn base64_texts(run: &[u8], mut found: impl FnMut(&[u8])) {
 /// How many slashes of a run are looked behind; an input made of slashes costs no more.
 const SLASHES_MAX: usize = 32;
 
-/// Texts that begin right behind a slash, exactly: what stands before it may be the
-/// end of a path, and would hide where a secret of no known shape begins.
-fn base64_behind_slashes(run: &[u8], mut found: impl FnMut(&[u8])) {
-    let slashes = run.iter().enumerate().filter(|it| *it.1 == b'/');
-    for (at, _) in slashes.take(SLASHES_MAX) {
-        let behind = &run[at + 1..];
-        let quads = behind.chunks_exact(4).take_while(|it| is_ascii_quad(it)).count();
-        if quads >= ASCII_QUADS {
-            decode(behind, 0, quads + 1, &mut found);
+/// Texts that begin or end right at a slash, exactly: what stands beyond it may be
+/// part of a path, and would hide where a secret of no known shape begins or ends.
+fn base64_between_slashes(run: &[u8], mut found: impl FnMut(&[u8])) {
+    let slashes = run.iter().enumerate().filter(|it| *it.1 == b'/').map(|it| it.0);
+    let slashes: Vec<usize> = slashes.take(SLASHES_MAX).collect();
+    let starts = std::iter::once(0).chain(slashes.iter().map(|it| it + 1));
+    for start in starts {
+        let from = &run[start..];
+        let quads = from.chunks_exact(4).take_while(|it| is_ascii_quad(it)).count();
+        if quads < ASCII_QUADS {
+            continue;
+        }
+        if start > 0 {
+            decode(from, 0, quads + 1, &mut found);
+        }
+        let ends = slashes.iter().filter_map(|it| it.checked_sub(start));
+        for end in ends.filter(|it| *it >= SHORTEST_RUN && *it <= (quads + 1) * 4) {
+            decode(&from[..end], 0, quads + 1, &mut found);
         }
     }
 }
