@@ -83,11 +83,15 @@ fn test(
     output: &OutputArgs,
 ) -> anyhow::Result<u8> {
     let catalog = workspace.source_catalog()?;
-    let key = match workspace.global.data.exists() {
-        true => Arc::new(workspace.key()?),
-        false => passing_key()?,
+    // What the registry knows to be secret is not shown here either.
+    let (key, known) = match workspace.global.data.exists() {
+        true => {
+            let registry = workspace.registry(&workspace.store()?)?;
+            (Arc::new(workspace.key()?), registry.secret_uids().collect())
+        }
+        false => (passing_key()?, Vec::new()),
     };
-    let redactor = Arc::new(Redactor::new((*key).clone(), []));
+    let redactor = Arc::new(Redactor::new((*key).clone(), known));
     let runtime = workspace.runtime.handle();
     let preview = preview(&catalog, source, file, key, redactor, runtime, rows)
         .with_context(|| format!("cannot read `{}`", file.display()))?;
