@@ -97,14 +97,17 @@ impl EstateConfig {
         }
     }
 
-    /// A busy estate for measurements: 30 days, about 300 consumers, mostly CloudTrail.
+    /// A busy estate for measurements: 30 days, mostly CloudTrail. A larger one has both more
+    /// consumers and busier ones: about 70 at a million events (20 events an hour each), 300 at
+    /// twenty million (90 an hour each).
     pub fn bench(events: u64) -> Self {
         use LogSource::{CloudTrail, GitHub, Http, Sshd, Vault};
+        let secrets = 100.0 * (events as f64 / 20e6).sqrt();
         let mut sources = vec![CloudTrail; 16];
         sources.extend([Http, Vault, GitHub, Sshd]);
         Self {
             days: 30,
-            secrets: 100,
+            secrets: (secrets as u32).max(20),
             events,
             busy: 0.9,
             sources,

@@ -1,29 +1,22 @@
 //! Text columns as codes into their distinct values.
 //!
-//! Logs repeat themselves: a chunk of ten thousand events names a handful of
-//! principals, user agents and addresses. Each distinct value is looked at
-//! once per chunk (fingerprinted, redacted) and once per segment; every other
-//! row costs a comparison or an array look-up.
+//! Logs repeat themselves: ten thousand events name a handful of principals,
+//! user agents and addresses. Each reader numbers the values that it meets,
+//! and each segment numbers its own; between the two stands a table, so that a
+//! row costs an array look-up and only a new value is ever hashed.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
-use arrow::array::{Array, StringViewArray};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// The code of a missing value.
 pub const NULL: u32 = u32::MAX;
-
-/// A text column of one chunk.
-#[derive(Debug, Clone)]
-pub struct Coded {
-    /// Which value each row has.
-    pub codes: Codes,
-    /// The values that the codes point at; not necessarily distinct.
-    pub values: Vec<String>,
-}
+/// Stands for a code that was not translated yet.
+const UNKNOWN: u32 = u32::MAX - 1;
 
 /// Which value each row has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Codes {
     /// All rows have the same.
     Same(u32),
@@ -31,169 +24,151 @@ pub enum Codes {
     Rows(Vec<u32>),
 }
 
-impl Coded {
-    /// A column without values.
-    pub fn null() -> Self {
-        Self { codes: Codes::Same(NULL), values: Vec::new() }
-    }
-
-    /// A column that has one value in every row.
-    pub fn constant(value: Option<String>) -> Self {
-        match value {
-            Some(value) => Self { codes: Codes::Same(0), values: vec![value] },
-            None => Self::null(),
-        }
-    }
-
-    /// Codes the rows of `column`, with each distinct value put through
-    /// `transform` once; `None` from it, like an empty text, makes null.
-    pub fn from_view(
-        column: &StringViewArray,
-        mut transform: impl FnMut(&str) -> Option<String>,
-    ) -> Self {
-        let hasher = DefaultHashBuilder::default();
-        // Entries are (first row with that raw value, code).
-        let mut seen: HashTable<(u32, u32)> = HashTable::new();
-        let mut values = Vec::new();
-        let mut codes = Vec::with_capacity(column.len());
-        let views = column.views();
-        let mut last: Option<(usize, u32)> = None;
-        for row in 0..column.len() {
-            if column.is_null(row) {
-                codes.push(NULL);
-                continue;
-            }
-            let value = column.value(row);
-            if let Some((before, code)) = last
-                && (views[before] == views[row] || column.value(before) == value)
-            {
-                codes.push(code);
-                continue;
-            }
-            let hash = hasher.hash_one(value);
-            let found = seen.find(hash, |it| column.value(it.0 as usize) == value);
-            let code = match found {
-                Some(entry) => entry.1,
-                None => {
-                    let made = if value.is_empty() { None } else { transform(value) };
-                    let code = match made {
-                        Some(made) => {
-                            values.push(made);
-                            values.len() as u32 - 1
-                        }
-                        None => NULL,
-                    };
-                    seen.insert_unique(hash, (row as u32, code), |it| {
-                        hasher.hash_one(column.value(it.0 as usize))
-                    });
-                    code
-                }
-            };
-            last = Some((row, code));
-            codes.push(code);
-        }
-        Self { codes: Codes::Rows(codes), values }
-    }
-
+impl Codes {
     /// The code of `row`.
-    pub fn code(&self, row: usize) -> u32 {
-        match &self.codes {
+    pub fn at(&self, row: usize) -> u32 {
+        match self {
             Codes::Same(code) => *code,
             Codes::Rows(codes) => codes[row],
         }
     }
 
-    /// The value of `row`.
-    pub fn value(&self, row: usize) -> Option<&str> {
-        match self.code(row) {
-            NULL => None,
-            code => Some(&self.values[code as usize]),
+    /// The same rows with each code replaced by what `codes` has at its place.
+    pub fn through(&self, codes: &[u32]) -> Codes {
+        match self {
+            Codes::Same(code) => Codes::Same(codes[*code as usize]),
+            Codes::Rows(rows) => Codes::Rows(rows.iter().map(|it| codes[*it as usize]).collect()),
         }
-    }
-
-    /// Whether no row has a value.
-    pub fn is_null(&self) -> bool {
-        self.values.is_empty()
     }
 }
 
-/// A text column of a segment: codes into values that are distinct.
-#[derive(Debug)]
-pub struct TextColumn {
-    /// The code that all rows so far share, while they do.
-    same: u32,
-    codes: Option<Vec<u32>>,
-    rows: usize,
-    values: Vec<Box<str>>,
+/// Distinct values, numbered from 0 in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Dictionary {
+    values: Vec<Arc<str>>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
-impl Default for TextColumn {
-    fn default() -> Self {
-        Self {
-            same: NULL,
-            codes: None,
-            rows: 0,
-            values: Vec::new(),
-            index: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
-        }
-    }
-}
-
-impl TextColumn {
-    /// The code of `value` in this column.
+impl Dictionary {
+    /// The code of `value`, which is new if need be.
     pub fn intern(&mut self, value: &str) -> u32 {
+        self.intern_with(value, |it| it.into())
+    }
+
+    /// As `intern`, without a copy of a value that is new.
+    pub fn intern_shared(&mut self, value: &Arc<str>) -> u32 {
+        self.intern_with(value, |_| Arc::clone(value))
+    }
+
+    fn intern_with(&mut self, value: &str, make: impl FnOnce(&str) -> Arc<str>) -> u32 {
         let hash = self.hasher.hash_one(value);
         let values = &self.values;
         if let Some(code) = self.index.find(hash, |it| &*values[*it as usize] == value) {
             return *code;
         }
         let code = self.values.len() as u32;
-        self.values.push(value.into());
+        self.values.push(make(value));
         let (values, hasher) = (&self.values, &self.hasher);
         self.index.insert_unique(hash, code, |it| hasher.hash_one(&*values[*it as usize]));
         code
     }
 
-    /// Appends the rows `kept` of a chunk's column.
-    pub fn extend(&mut self, column: &Coded, kept: &[u32]) {
-        let map: Vec<u32> = column.values.iter().map(|it| self.intern(it)).collect();
-        let translate = |code: u32| if code == NULL { NULL } else { map[code as usize] };
-        match &column.codes {
-            Codes::Same(code) => self.push_same(translate(*code), kept.len()),
-            Codes::Rows(codes) => {
-                let all = self.materialize();
-                all.extend(kept.iter().map(|row| translate(codes[*row as usize])));
-                self.rows += kept.len();
+    /// The value that `code` stands for.
+    pub fn value(&self, code: u32) -> Option<&str> {
+        if code == NULL { None } else { Some(&self.values[code as usize]) }
+    }
+
+    /// The values, by code.
+    pub fn values(&self) -> &[Arc<str>] {
+        &self.values
+    }
+}
+
+/// The values behind a reader's codes for one column, and what a segment calls them.
+#[derive(Debug, Default)]
+pub struct Translation {
+    values: Vec<Arc<str>>,
+    codes: Vec<u32>,
+}
+
+impl Translation {
+    /// Adds the values that follow those known so far.
+    pub fn learn(&mut self, values: &[Arc<str>]) {
+        self.values.extend(values.iter().cloned());
+        self.codes.resize(self.values.len(), UNKNOWN);
+    }
+
+    /// Starts over with the codes: another segment numbers its values anew.
+    pub fn forget(&mut self) {
+        self.codes.fill(UNKNOWN);
+    }
+}
+
+/// A text column of a segment.
+#[derive(Debug)]
+pub struct TextColumn {
+    /// The code that all rows so far share, while they do.
+    same: u32,
+    codes: Option<Vec<u32>>,
+    rows: usize,
+    dictionary: Dictionary,
+}
+
+impl Default for TextColumn {
+    fn default() -> Self {
+        Self { same: NULL, codes: None, rows: 0, dictionary: Dictionary::default() }
+    }
+}
+
+impl TextColumn {
+    /// Appends the rows `kept` of a chunk's column; all of them if `all`.
+    pub fn extend(&mut self, column: &Codes, kept: &[u32], all: bool, words: &mut Translation) {
+        let Self { dictionary, codes, same, rows } = self;
+        let mut translate = |code: u32| {
+            if code == NULL {
+                return NULL;
+            }
+            let known = &mut words.codes[code as usize];
+            if *known == UNKNOWN {
+                *known = dictionary.intern_shared(&words.values[code as usize]);
+            }
+            *known
+        };
+        match column {
+            Codes::Same(code) if !kept.is_empty() => {
+                let code = translate(*code);
+                self.push_same(code, kept.len());
+            }
+            Codes::Same(_) => {}
+            Codes::Rows(column) => {
+                let done = codes.get_or_insert_with(|| vec![*same; *rows]);
+                if all {
+                    done.extend(column.iter().map(|it| translate(*it)));
+                } else {
+                    done.extend(kept.iter().map(|row| translate(column[*row as usize])));
+                }
+                *rows += kept.len();
             }
         }
     }
 
     /// Appends one row.
     pub fn push(&mut self, value: Option<&str>) {
-        let code = value.map_or(NULL, |it| self.intern(it));
+        let code = value.map_or(NULL, |it| self.dictionary.intern(it));
         self.push_same(code, 1);
     }
 
     fn push_same(&mut self, code: u32, rows: usize) {
-        if rows == 0 {
-            return;
-        }
         if self.rows == 0 {
             self.same = code;
         }
         if self.codes.is_some() || self.same != code {
-            let all = self.materialize();
+            let (same, before) = (self.same, self.rows);
+            let all = self.codes.get_or_insert_with(|| vec![same; before]);
             all.extend(std::iter::repeat_n(code, rows));
         }
         self.rows += rows;
-    }
-
-    fn materialize(&mut self) -> &mut Vec<u32> {
-        let (same, rows) = (self.same, self.rows);
-        self.codes.get_or_insert_with(|| vec![same; rows])
     }
 
     /// The code of `row`.
@@ -206,12 +181,12 @@ impl TextColumn {
 
     /// The value that `code` stands for.
     pub fn value(&self, code: u32) -> Option<&str> {
-        if code == NULL { None } else { Some(&self.values[code as usize]) }
+        self.dictionary.value(code)
     }
 
     /// The distinct values, by code.
-    pub fn values(&self) -> &[Box<str>] {
-        &self.values
+    pub fn values(&self) -> &[Arc<str>] {
+        self.dictionary.values()
     }
 
     /// Whether all rows share one code, and which.
@@ -221,8 +196,9 @@ impl TextColumn {
 
     /// For each code its place among the sorted values.
     pub fn ranks(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.values.len() as u32).collect();
-        order.sort_unstable_by(|a, b| self.values[*a as usize].cmp(&self.values[*b as usize]));
+        let values = self.values();
+        let mut order: Vec<u32> = (0..values.len() as u32).collect();
+        order.sort_unstable_by(|a, b| values[*a as usize].cmp(&values[*b as usize]));
         let mut ranks = vec![0; order.len()];
         for (rank, code) in order.into_iter().enumerate() {
             ranks[code as usize] = rank as u32;
@@ -235,27 +211,46 @@ impl TextColumn {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_distinct_value_is_transformed_once() {
-        let column = StringViewArray::from(vec![Some("a"), Some("b"), None, Some("a"), Some("")]);
-        let mut calls = 0;
-        let coded = Coded::from_view(&column, |it| {
-            calls += 1;
-            Some(it.to_uppercase())
-        });
-        assert_eq!(calls, 2);
-        let values: Vec<_> = (0..5).map(|row| coded.value(row)).collect();
-        assert_eq!(values, [Some("A"), Some("B"), None, Some("A"), None]);
+    fn texts(column: &TextColumn, rows: usize) -> Vec<Option<&str>> {
+        (0..rows).map(|row| column.value(column.code(row))).collect()
     }
 
     #[test]
-    fn a_segment_column_keeps_values_over_chunks() {
+    fn readers_that_number_differently_fill_one_column() {
         let mut column = TextColumn::default();
-        column.extend(&Coded::constant(Some("x".into())), &[0, 1]);
+        let (mut first, mut second) = (Translation::default(), Translation::default());
+        first.learn(&["x".into()]);
+        column.extend(&Codes::Same(0), &[0, 1], true, &mut first);
         assert_eq!(column.constant(), Some(0));
-        let rows = StringViewArray::from(vec![Some("y"), Some("x"), None]);
-        column.extend(&Coded::from_view(&rows, |it| Some(it.to_owned())), &[0, 2]);
-        let values: Vec<_> = (0..4).map(|row| column.value(column.code(row))).collect();
-        assert_eq!(values, [Some("x"), Some("x"), Some("y"), None]);
+        second.learn(&["y".into(), "x".into()]);
+        column.extend(&Codes::Rows(vec![0, 1, NULL]), &[0, 2], false, &mut second);
+        assert_eq!(texts(&column, 4), [Some("x"), Some("x"), Some("y"), None]);
+        first.learn(&["y".into()]);
+        column.extend(&Codes::Rows(vec![1, 0]), &[0, 1], true, &mut first);
+        assert_eq!(column.code(4), column.code(2));
+        assert_eq!(column.values().len(), 2);
+    }
+
+    #[test]
+    fn another_segment_has_other_codes() {
+        let mut words = Translation::default();
+        words.learn(&["a".into(), "b".into()]);
+        let mut column = TextColumn::default();
+        column.extend(&Codes::Rows(vec![0, 1]), &[0, 1], true, &mut words);
+        words.forget();
+        let mut column = TextColumn::default();
+        column.extend(&Codes::Rows(vec![1, 0]), &[0, 1], true, &mut words);
+        assert_eq!(texts(&column, 2), [Some("b"), Some("a")]);
+    }
+
+    #[test]
+    fn rows_of_one_value_stay_one_code_until_another_comes() {
+        let mut column = TextColumn::default();
+        column.push(Some("a"));
+        column.push(Some("a"));
+        assert_eq!(column.constant(), Some(0));
+        column.push(None);
+        assert_eq!(column.constant(), None);
+        assert_eq!(texts(&column, 3), [Some("a"), Some("a"), None]);
     }
 }

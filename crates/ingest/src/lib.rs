@@ -11,6 +11,7 @@ pub mod derive;
 pub mod discover;
 pub mod files;
 pub mod functions;
+mod memo;
 pub mod normalize;
 pub mod pipeline;
 pub mod preview;

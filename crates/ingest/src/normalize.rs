@@ -1,29 +1,29 @@
 //! Normalize: what the fields of a log mean, as the source's own SQL says.
 //!
-//! A source's `normalize.sql` is one `SELECT ... FROM raw [WHERE ...]`. It is
-//! planned once; then each chunk of extracted fields goes through the planned
-//! projections and filters directly, on the thread that extracted it. Nothing
-//! is planned, spawned or polled per chunk, so small files cost little.
+//! A source's `normalize.sql` is one `SELECT ... FROM raw [WHERE ...]`. Its
+//! columns are planned once, in parts: columns that depend on the same fields
+//! stand together, so that a part need only be evaluated for combinations of
+//! their values that are new (see [`crate::memo`]). What is evaluated is the
+//! engine's own expression, directly, on the thread that extracted the fields:
+//! nothing is planned, spawned or polled per chunk.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
-};
-use arrow::compute::{cast, filter_record_batch, prep_null_mask_filter};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt32Type};
-use datafusion::datasource::MemTable;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::common::DFSchema;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::ColumnarValue;
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, visit_expressions,
+    Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, Visit, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -122,8 +122,14 @@ const TEXT_COLUMNS: [&str; 35] = [
     "version_evidence",
 ];
 
-/// The column that ties a normalized row to the extracted row it came from.
-const ROW: &str = "_row";
+/// What every row has a value of its own for: evaluated for all rows.
+fn is_of_each_row(column: &str) -> bool {
+    column == "native_uid" || TIME_COLUMNS.contains(&column) || NUMBER_COLUMNS.contains(&column)
+}
+
+/// Credentials of an event. What a value means depends on its kind and its issuer,
+/// so these columns stand together.
+pub(crate) const CREDENTIALS: [&str; 3] = ["credential", "issued_credential", "target_credential"];
 
 /// One column of normalized rows: a value per row, or the same for all.
 #[derive(Debug, Clone)]
@@ -134,93 +140,217 @@ pub enum Column {
     Constant(Option<ScalarValue>),
 }
 
-/// Normalized rows of one chunk.
-#[derive(Debug)]
-pub struct Normalized {
-    /// For each row, the extracted row it came from.
-    pub rows: Vec<u32>,
-    columns: Vec<Column>,
-    names: Arc<Vec<String>>,
+impl Column {
+    /// The text of a row of a text column; an empty one is missing.
+    pub fn text(&self, row: usize) -> Option<&str> {
+        let text = match self {
+            Column::Rows(array) => {
+                let array = array.as_string_view();
+                array.is_valid(row).then(|| array.value(row))
+            }
+            Column::Constant(value) => value.as_ref().and_then(|it| it.try_as_str().flatten()),
+        };
+        text.filter(|it| !it.is_empty())
+    }
 }
 
-impl Normalized {
-    /// The column called `name`, if the source's SQL gives it.
-    pub fn column(&self, name: &str) -> Option<&Column> {
-        let at = self.names.iter().position(|it| it == name)?;
-        Some(&self.columns[at])
+/// Columns of a source's SQL that depend on the same fields.
+#[derive(Debug)]
+pub struct Part {
+    source: String,
+    fields: Vec<usize>,
+    schema: SchemaRef,
+    names: Vec<String>,
+    columns: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+impl Part {
+    /// The fields that the columns depend on: places in [`Normalizer::fields`].
+    pub fn fields(&self) -> &[usize] {
+        &self.fields
+    }
+
+    /// The names of its columns.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The place of the column called `name`.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|it| it == name)
+    }
+
+    /// The values of the columns for `rows` rows, whose fields are given in the order of
+    /// [`Self::fields`].
+    pub fn evaluate(
+        &self,
+        fields: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Result<Vec<Column>, NormalizeError> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let raw = RecordBatch::try_new_with_options(Arc::clone(&self.schema), fields, &options)
+            .map_err(|it| self.failed(it))?;
+        let columns = self.names.iter().zip(&self.columns);
+        columns
+            .map(|(name, it)| it.evaluate(&raw).and_then(|value| typed_column(name, value)))
+            .collect::<Result<_, _>>()
+            .map_err(|it| self.failed(it))
+    }
+
+    pub(crate) fn failed(&self, source: impl Into<DataFusionError>) -> NormalizeError {
+        NormalizeError::Evaluate { name: self.source.clone(), source: source.into() }
     }
 }
 
 /// A source's SQL, planned.
 #[derive(Debug)]
 pub struct Normalizer {
-    name: String,
     fields: Vec<String>,
-    schema: SchemaRef,
-    plan: Arc<dyn ExecutionPlan>,
-    names: Arc<Vec<String>>,
+    filter: Option<Part>,
+    rows: Part,
+    parts: Vec<Part>,
 }
 
 impl Normalizer {
     /// Plans the SQL of the source `name`.
-    pub async fn plan(name: &str, sql: &str) -> Result<Self, NormalizeError> {
-        let mut query = parse(name, sql)?;
+    pub fn plan(name: &str, sql: &str) -> Result<Self, NormalizeError> {
+        let query = parse(name, sql)?;
+        let select = plain_select(name, &query)?;
         let fields = field_names(&query);
-        append_row_column(name, &mut query)?;
-        let schema = raw_schema(&fields);
-        let plan_error = |source| NormalizeError::Plan { name: name.to_owned(), source };
-        let context = context().map_err(plan_error)?;
-        let table = MemTable::try_new(Arc::clone(&schema), vec![vec![]]).map_err(plan_error)?;
-        context.register_table("raw", Arc::new(table)).map_err(plan_error)?;
-        let frame = context.sql(&query.to_string()).await.map_err(plan_error)?;
-        let plan = frame.create_physical_plan().await.map_err(plan_error)?;
-        check_plain(name, &plan)?;
-        let names: Vec<String> =
-            plan.schema().fields().iter().map(|it| it.name().clone()).collect();
-        for column in names.iter().filter(|it| *it != ROW) {
-            if !is_event_column(column) {
-                return Err(NormalizeError::UnknownColumn {
-                    name: name.to_owned(),
-                    column: column.clone(),
-                });
-            }
+        let planner = Planner {
+            source: name,
+            fields: &fields,
+            context: context()
+                .map_err(|source| NormalizeError::Plan { name: name.to_owned(), source })?,
+        };
+        let columns = columns_of(name, select)?;
+        let filter = select.selection.iter().map(|it| (String::new(), it)).collect::<Vec<_>>();
+        let filter = filter.first().map(|_| planner.part(&filter)).transpose()?;
+        let each: Vec<_> = columns.iter().filter(|it| is_of_each_row(&it.0)).cloned().collect();
+        let rows = planner.part(&each)?;
+        let mut parts = Vec::new();
+        for group in planner.grouped(&columns) {
+            parts.push(planner.part(&group)?);
         }
-        Ok(Self { name: name.to_owned(), fields, schema, plan, names: Arc::new(names) })
+        Ok(Self { filter, rows, parts, fields })
     }
 
-    /// The fields that the SQL names, in the order in which `normalize` wants
-    /// their columns.
+    /// The fields that the SQL names, in the order in which columns of them are wanted.
     pub fn fields(&self) -> &[String] {
         &self.fields
     }
 
-    /// Turns extracted columns (one per field, all of one length) into
-    /// normalized rows. Rows that the SQL's WHERE drops are left out.
-    pub fn normalize(
-        &self,
-        fields: Vec<ArrayRef>,
-        rows: usize,
-    ) -> Result<Normalized, NormalizeError> {
-        let error = |source| NormalizeError::Evaluate { name: self.name.clone(), source };
-        let mut columns = fields;
-        columns.push(Arc::new(UInt32Array::from_iter_values(0..rows as u32)));
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let raw = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .map_err(|it| error(it.into()))?;
-        let (columns, rows) = evaluate(&self.plan, raw).map_err(error)?;
-        let mut kept = Vec::new();
-        let mut typed = Vec::with_capacity(columns.len());
-        for (name, column) in self.names.iter().zip(columns) {
-            if name == ROW {
-                let array = column.into_array(rows).map_err(error)?;
-                kept = array.as_primitive::<UInt32Type>().values().to_vec();
-                typed.push(Column::Constant(None));
-            } else {
-                typed.push(typed_column(name, column).map_err(error)?);
+    /// Which rows stay, as one column without a name; the SQL's WHERE.
+    pub fn filter(&self) -> Option<&Part> {
+        self.filter.as_ref()
+    }
+
+    /// The id, times and numbers of events.
+    pub fn rows(&self) -> &Part {
+        &self.rows
+    }
+
+    /// All other columns. Those of a credential make a part of their own, that has its
+    /// value, kind and scope and the scope of the log; it may so be that the latter is
+    /// also a column of another part.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+}
+
+/// A column's name and its SQL.
+type Item<'a> = (String, &'a Expr);
+
+struct Planner<'a> {
+    source: &'a str,
+    fields: &'a [String],
+    context: SessionContext,
+}
+
+impl Planner<'_> {
+    /// Columns of one fate together: each credential's, then those of the same fields.
+    fn grouped<'e>(&self, columns: &[Item<'e>]) -> Vec<Vec<Item<'e>>> {
+        let named = |name: &str| columns.iter().find(|it| it.0 == name).cloned();
+        let mut groups: Vec<Vec<Item<'e>>> = Vec::new();
+        for credential in CREDENTIALS {
+            let own = ["value", "kind", "scope"].map(|it| named(&format!("{credential}_{it}")));
+            if own[0].is_some() {
+                groups.push(own.into_iter().chain([named("source_scope")]).flatten().collect());
             }
         }
-        Ok(Normalized { rows: kept, columns: typed, names: Arc::clone(&self.names) })
+        let of_credentials = groups.len();
+        let mut rest: Vec<(BTreeSet<usize>, Vec<Item<'e>>)> = Vec::new();
+        for column in columns {
+            let is_credential =
+                CREDENTIALS.iter().any(|it| column.0.strip_prefix(it).is_some_and(is_triple));
+            if is_credential || is_of_each_row(&column.0) {
+                continue;
+            }
+            let fields = self.fields_of(column.1);
+            match rest.iter_mut().find(|it| it.0 == fields) {
+                Some(group) => group.1.push(column.clone()),
+                None => rest.push((fields, vec![column.clone()])),
+            }
+        }
+        // What depends on some of another group's fields has no more combinations than that.
+        rest.sort_by_key(|it| it.0.len());
+        for at in 0..rest.len() {
+            let small = rest[at].0.len();
+            if small < 2 {
+                continue;
+            }
+            let (before, after) = rest.split_at_mut(at + 1);
+            let (fields, columns) = &mut before[at];
+            let host =
+                after.iter_mut().find(|it| it.0.len() <= small + 2 && it.0.is_superset(fields));
+            if let Some(host) = host {
+                host.1.append(columns);
+            }
+        }
+        groups.truncate(of_credentials);
+        groups.extend(rest.into_iter().map(|it| it.1).filter(|it| !it.is_empty()));
+        groups
     }
+
+    /// The places of the fields that an expression names.
+    fn fields_of(&self, expression: &Expr) -> BTreeSet<usize> {
+        let names = names_in(expression);
+        let place = |name: &String| self.fields.binary_search(name).ok();
+        names.iter().filter_map(place).collect()
+    }
+
+    fn part(&self, items: &[Item<'_>]) -> Result<Part, NormalizeError> {
+        let error = |source| NormalizeError::Plan { name: self.source.to_owned(), source };
+        let fields: BTreeSet<usize> = items.iter().flat_map(|it| self.fields_of(it.1)).collect();
+        let fields: Vec<usize> = fields.into_iter().collect();
+        let field = |at: &usize| Field::new(&self.fields[*at], DataType::Utf8View, true);
+        let schema = Arc::new(Schema::new(fields.iter().map(field).collect::<Vec<_>>()));
+        let named = DFSchema::try_from(schema.as_ref().clone()).map_err(error)?;
+        let plan = |it: &Item<'_>| self.expression(it.1, &named).map_err(error);
+        Ok(Part {
+            source: self.source.to_owned(),
+            columns: items.iter().map(plan).collect::<Result<_, _>>()?,
+            names: items.iter().map(|it| it.0.clone()).collect(),
+            fields,
+            schema,
+        })
+    }
+
+    fn expression(
+        &self,
+        expression: &Expr,
+        schema: &DFSchema,
+    ) -> Result<Arc<dyn PhysicalExpr>, DataFusionError> {
+        let logical = self.context.parse_sql_expr(&expression.to_string(), schema)?;
+        let facts = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
+        let simplifier = ExprSimplifier::new(facts);
+        let logical = simplifier.simplify(simplifier.coerce(logical, schema)?)?;
+        self.context.create_physical_expr(logical, schema)
+    }
+}
+
+fn is_triple(ending: &str) -> bool {
+    ["_value", "_kind", "_scope"].contains(&ending)
 }
 
 fn context() -> Result<SessionContext, DataFusionError> {
@@ -239,14 +369,6 @@ fn is_event_column(name: &str) -> bool {
     TIME_COLUMNS.contains(&name) || NUMBER_COLUMNS.contains(&name) || TEXT_COLUMNS.contains(&name)
 }
 
-/// All fields arrive as text; `_row` counts them.
-fn raw_schema(fields: &[String]) -> SchemaRef {
-    let mut columns: Vec<Field> =
-        fields.iter().map(|it| Field::new(it, DataType::Utf8View, true)).collect();
-    columns.push(Field::new(ROW, DataType::UInt32, false));
-    Arc::new(Schema::new(columns))
-}
-
 fn parse(name: &str, sql: &str) -> Result<Query, NormalizeError> {
     let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql)
         .map_err(|source| NormalizeError::Parse { name: name.to_owned(), source })?;
@@ -260,116 +382,77 @@ fn not_plain(name: &str, what: &str) -> NormalizeError {
     NormalizeError::NotPlain { name: name.to_owned(), what: what.to_owned() }
 }
 
-/// The columns of `raw` that the query names: its quoted identifiers, and
-/// unquoted ones as the engine reads them.
+/// The fields that the query names, sorted: its quoted identifiers, and unquoted ones as
+/// the engine reads them.
 fn field_names(query: &Query) -> Vec<String> {
+    names_in(query).into_iter().collect()
+}
+
+fn names_in(node: &impl Visit) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let _ = visit_expressions(query, |expression| {
+    let _ = visit_expressions(node, |expression| {
         if let Expr::Identifier(identifier) = expression {
-            names.insert(match identifier.quote_style {
-                Some(_) => identifier.value.clone(),
-                None => identifier.value.to_lowercase(),
-            });
+            names.insert(name_of(identifier));
         }
         ControlFlow::<()>::Continue(())
     });
-    names.remove(ROW);
-    names.into_iter().collect()
+    names
 }
 
-fn append_row_column(name: &str, query: &mut Query) -> Result<(), NormalizeError> {
-    let SetExpr::Select(select) = query.body.as_mut() else {
-        return Err(not_plain(name, "a set operation"));
+fn name_of(identifier: &Ident) -> String {
+    match identifier.quote_style {
+        Some(_) => identifier.value.clone(),
+        None => identifier.value.to_lowercase(),
+    }
+}
+
+/// The SELECT of a query that is nothing but columns and a condition.
+fn plain_select<'a>(name: &str, query: &'a Query) -> Result<&'a Select, NormalizeError> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return Err(not_plain(name, "it is not a SELECT"));
     };
-    let select: &mut Select = select;
-    let row = Ident::with_quote('"', ROW);
-    select.projection.push(SelectItem::UnnamedExpr(Expr::Identifier(row)));
-    Ok(())
-}
-
-/// Refuses plans with anything but projections and filters over `raw`, since
-/// the evaluation below knows no other node.
-fn check_plain(name: &str, plan: &Arc<dyn ExecutionPlan>) -> Result<(), NormalizeError> {
-    match plan.children().as_slice() {
-        [] if plan.name() == "DataSourceExec" => Ok(()),
-        [child] if is_step(plan) => check_plain(name, child),
-        _ => Err(not_plain(name, &format!("it needs the step {}", plan.name()))),
+    let columns: Vec<String> = select.projection.iter().map(ToString::to_string).collect();
+    let mut plain = format!("SELECT {} FROM raw", columns.join(", "));
+    if let Some(condition) = &select.selection {
+        plain.push_str(&format!(" WHERE {condition}"));
     }
-}
-
-fn is_step(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    plan.is::<ProjectionExec>() || plan.is::<FilterExec>() || is_pass_through(plan)
-}
-
-fn is_pass_through(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    matches!(plan.name(), "CoalesceBatchesExec" | "CooperativeExec" | "RepartitionExec")
-}
-
-/// The values of the plan's columns for the extracted rows `raw`, and how many
-/// rows they stand for.
-fn evaluate(
-    plan: &Arc<dyn ExecutionPlan>,
-    raw: RecordBatch,
-) -> Result<(Vec<ColumnarValue>, usize), DataFusionError> {
-    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        let input = evaluate_batch(projection.input(), raw)?;
-        let columns = projection
-            .expr()
-            .iter()
-            .map(|it| it.expr.evaluate(&input))
-            .collect::<Result<Vec<_>, _>>()?;
-        return Ok((columns, input.num_rows()));
+    if query.to_string() != plain {
+        return Err(not_plain(name, "it has more than columns, FROM raw and a condition"));
     }
-    let batch = evaluate_batch(plan, raw)?;
-    let rows = batch.num_rows();
-    Ok((batch.columns().iter().map(|it| ColumnarValue::Array(Arc::clone(it))).collect(), rows))
+    Ok(select)
 }
 
-fn evaluate_batch(
-    plan: &Arc<dyn ExecutionPlan>,
-    raw: RecordBatch,
-) -> Result<RecordBatch, DataFusionError> {
-    if plan.is::<ProjectionExec>() {
-        let (columns, rows) = evaluate(plan, raw)?;
-        let arrays =
-            columns.into_iter().map(|it| it.into_array(rows)).collect::<Result<Vec<_>, _>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        return Ok(RecordBatch::try_new_with_options(plan.schema(), arrays, &options)?);
-    }
-    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        let input = evaluate_batch(filter.input(), raw)?;
-        let mask = filter.predicate().evaluate(&input)?.into_array(input.num_rows())?;
-        let kept = filter_record_batch(&input, &true_rows(mask.as_boolean()))?;
-        return match filter.projection().as_ref() {
-            Some(projection) => Ok(kept.project(projection)?),
-            None => Ok(kept),
+fn columns_of<'a>(name: &str, select: &'a Select) -> Result<Vec<Item<'a>>, NormalizeError> {
+    let mut columns: Vec<Item<'a>> = Vec::with_capacity(select.projection.len());
+    for item in &select.projection {
+        let (column, expression) = match item {
+            SelectItem::ExprWithAlias { expr, alias } => (name_of(alias), expr),
+            SelectItem::UnnamedExpr(expr @ Expr::Identifier(it)) => (name_of(it), expr),
+            other => {
+                let column = other.to_string();
+                return Err(NormalizeError::UnknownColumn { name: name.to_owned(), column });
+            }
         };
-    }
-    match plan.children().first() {
-        Some(child) => evaluate_batch(child, raw),
-        // The leaf may want fewer columns than were extracted, in its order.
-        None => {
-            let schema = plan.schema();
-            let columns = schema
-                .fields()
-                .iter()
-                .map(|it| raw.schema().index_of(it.name()))
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok(raw.project(&columns)?)
+        if !is_event_column(&column) {
+            return Err(NormalizeError::UnknownColumn { name: name.to_owned(), column });
         }
+        if columns.iter().any(|it| it.0 == column) {
+            return Err(not_plain(name, &format!("two columns are called `{column}`")));
+        }
+        columns.push((column, expression));
     }
+    Ok(columns)
 }
 
-fn true_rows(mask: &BooleanArray) -> BooleanArray {
-    if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() }
-}
-
-/// Brings a column to the type its name stands for: text, instant or number.
+/// Brings a column to the type its name stands for: text, instant or number; the condition
+/// has no name.
 fn typed_column(name: &str, value: ColumnarValue) -> Result<Column, DataFusionError> {
     let wanted = if TIME_COLUMNS.contains(&name) {
         DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
     } else if NUMBER_COLUMNS.contains(&name) {
         DataType::Int64
+    } else if name.is_empty() {
+        DataType::Boolean
     } else {
         DataType::Utf8View
     };
@@ -383,47 +466,79 @@ fn typed_column(name: &str, value: ColumnarValue) -> Result<Column, DataFusionEr
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use arrow::array::StringViewArray;
+
+    use super::*;
 
     fn text(values: &[Option<&str>]) -> ArrayRef {
         Arc::new(StringViewArray::from(values.to_vec()))
     }
 
-    #[tokio::test]
-    async fn quoted_identifiers_are_the_fields() {
+    #[test]
+    fn quoted_identifiers_are_the_fields() {
         let sql = r#"SELECT "eventID" AS native_uid, parse_time("eventTime") AS event_time,
             CASE WHEN "errorCode" IS NULL THEN 'success' ELSE 'error' END AS outcome,
             'x' AS service FROM raw WHERE "eventID" <> 'b'"#;
-        let normalizer = Normalizer::plan("test", sql).await.unwrap();
+        let normalizer = Normalizer::plan("test", sql).unwrap();
         assert_eq!(normalizer.fields(), ["errorCode", "eventID", "eventTime"]);
-        let rows = normalizer
-            .normalize(
-                vec![
-                    text(&[None, Some("E"), Some("F")]),
-                    text(&[Some("a"), Some("b"), Some("c")]),
-                    text(&[Some("2026-01-01T00:00:00Z"), None, Some("junk")]),
-                ],
-                3,
-            )
-            .unwrap();
-        assert_eq!(rows.rows, [0, 2]);
-        let Some(Column::Rows(outcome)) = rows.column("outcome") else { panic!() };
-        assert_eq!(outcome.as_string_view().value(1), "error");
-        let Some(Column::Rows(time)) = rows.column("event_time") else { panic!() };
-        assert!(time.is_null(1) && time.is_valid(0));
-        assert!(matches!(rows.column("service"), Some(Column::Constant(Some(_)))));
+        let filter = normalizer.filter().unwrap();
+        assert_eq!(filter.fields(), [1]);
+        let kept = filter.evaluate(vec![text(&[Some("a"), Some("b"), None])], 3).unwrap();
+        let Column::Rows(kept) = &kept[0] else { panic!() };
+        let kept = kept.as_boolean();
+        assert!(kept.value(0) && !kept.value(1) && kept.is_null(2));
+        assert_eq!(normalizer.rows().names(), ["native_uid", "event_time"]);
+        let times = text(&[Some("2026-01-01T00:00:00Z"), Some("junk")]);
+        let rows = normalizer.rows().evaluate(vec![text(&[Some("a"), None]), times], 2).unwrap();
+        let Column::Rows(time) = &rows[1] else { panic!() };
+        assert!(time.is_valid(0) && time.is_null(1));
+        let [service, outcome] = normalizer.parts() else { panic!() };
+        assert_eq!((service.fields(), outcome.fields()), (&[][..], &[0][..]));
+        let values = outcome.evaluate(vec![text(&[None, Some("E")])], 2).unwrap();
+        assert_eq!((values[0].text(0), values[0].text(1)), (Some("success"), Some("error")));
+        assert_eq!(service.evaluate(vec![], 1).unwrap()[0].text(0), Some("x"));
     }
 
-    #[tokio::test]
-    async fn a_query_that_is_no_plain_select_is_refused() {
+    #[test]
+    fn a_credential_stands_with_its_kind_and_the_issuer() {
+        let sql = r#"SELECT "key" AS credential_value, 'api_key' AS credential_kind,
+            "account" AS source_scope, "account" AS account, "user" AS principal FROM raw"#;
+        let normalizer = Normalizer::plan("test", sql).unwrap();
+        let parts: Vec<_> = normalizer.parts().iter().map(Part::names).collect();
+        assert_eq!(
+            parts,
+            [
+                &["credential_value", "credential_kind", "source_scope"][..],
+                &["source_scope", "account"],
+                &["principal"]
+            ]
+        );
+    }
+
+    #[test]
+    fn columns_of_few_fields_join_those_that_need_one_more() {
+        let sql = r#"SELECT concat("a", "b") AS action, concat("a", "b", "c") AS reason,
+            "a" AS region, concat("d", "e") AS service FROM raw"#;
+        let normalizer = Normalizer::plan("test", sql).unwrap();
+        let parts: Vec<_> = normalizer.parts().iter().map(Part::names).collect();
+        assert_eq!(parts, [&["region"][..], &["service"], &["reason", "action"]]);
+    }
+
+    #[test]
+    fn a_query_that_is_no_plain_select_is_refused() {
         for sql in [
             "SELECT count(*) AS event_count FROM raw",
             "SELECT \"a\" AS action FROM raw ORDER BY 1",
+            "SELECT DISTINCT \"a\" AS action FROM raw",
+            "SELECT \"a\" AS action FROM other",
+            "SELECT \"a\" AS action FROM raw LIMIT 1",
+            "SELECT \"a\" AS action, \"b\" AS action FROM raw",
+            "SELECT * FROM raw",
+            "SELECT (SELECT 'x') AS action FROM raw",
             "DROP TABLE raw",
             "SELECT \"a\" AS surprise FROM raw",
         ] {
-            assert!(Normalizer::plan("test", sql).await.is_err(), "{sql}");
+            assert!(Normalizer::plan("test", sql).is_err(), "{sql}");
         }
     }
 }

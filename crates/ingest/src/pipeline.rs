@@ -19,6 +19,7 @@ use lastuse_model::redact::Redactor;
 use lastuse_sources::{Catalog, Limits};
 use lastuse_store::{ActiveFile, Store, StoreError, Table, Writer};
 
+use crate::coded::Translation;
 use crate::derive::derive;
 use crate::discover::{Input, Passed};
 use crate::files::{Counts, FileState, Known, file_rows};
@@ -152,7 +153,6 @@ impl Ingest<'_> {
             cache_key: self.key.content(b"lastuse caches"),
             known: RwLock::new(self.known_files()?),
             normalizers: Mutex::new(HashMap::new()),
-            runtime: self.runtime.clone(),
             stop: self.stop,
             bytes_read: AtomicU64::new(0),
         };
@@ -164,6 +164,7 @@ impl Ingest<'_> {
             days,
             seen: Seen::default(),
             segment: Segment::new(),
+            words: HashMap::new(),
             completed: BTreeMap::new(),
             touched: BTreeMap::new(),
             rejects: Rows::new(Table::Rejects),
@@ -213,6 +214,8 @@ struct Committer<'a> {
     days: HashMap<i32, Vec<ActiveFile>>,
     seen: Seen,
     segment: Segment,
+    /// What the codes of each memo stand for.
+    words: HashMap<u64, Vec<Translation>>,
     /// Events, by day and key, whose earlier part is in the table and whose
     /// later part is in the open segment.
     completed: BTreeMap<i32, HashSet<u128>>,
@@ -374,7 +377,10 @@ impl Committer<'_> {
             kept.push(row as u32);
             widen(&mut state.event_times, time);
         }
-        self.segment.extend(&chunk.rows, &kept, &chunk.record_numbers);
+        let words = self.words.entry(chunk.rows.memo).or_insert_with(Segment::translations);
+        words.iter_mut().zip(&chunk.rows.values).for_each(|(it, values)| it.learn(values));
+        self.segment.extend(&chunk.rows, &kept, &chunk.record_numbers, words);
+        chunk.rows.retired.iter().for_each(|it| drop(self.words.remove(it)));
         state.counts.add(&counts);
         state.resume = chunk.resume;
         state.tail_hash = chunk.tail_hash;
@@ -491,6 +497,7 @@ impl Committer<'_> {
         }
         self.take_back()?;
         let segment = std::mem::replace(&mut self.segment, Segment::new());
+        self.words.values_mut().flatten().for_each(Translation::forget);
         let order = segment.sorted();
         let mut parts = Vec::new();
         for rows in order.chunk_by(|a, b| {

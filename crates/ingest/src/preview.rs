@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringViewArray};
+use arrow::array::{Array, RecordBatch, StringViewArray};
 use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
 use lastuse_sources::{
@@ -14,7 +14,6 @@ use lastuse_sources::{
     Source, columns, decode,
 };
 
-use crate::coded::Coded;
 use crate::normalize::{NormalizeError, Normalizer};
 use crate::protect::{Identifier, InputFacts, NO_NUMBER, Protector, Text};
 use crate::segment::Segment;
@@ -77,7 +76,6 @@ pub fn preview(
     path: &Path,
     key: Arc<FingerprintKey>,
     redactor: Arc<Redactor>,
-    runtime: &tokio::runtime::Handle,
     limit: usize,
 ) -> Result<Preview, PreviewError> {
     let limits = Limits::default();
@@ -99,7 +97,7 @@ pub fn preview(
         Preview { reason: detection.reason, tried: detection.tried, ..Preview::default() };
     let Some((source, format)) = detection.source else { return Ok(preview) };
     preview.source = Some(source.name.clone());
-    let normalizer = runtime.block_on(Normalizer::plan(&source.name, &source.sql))?;
+    let normalizer = Normalizer::plan(&source.name, &source.sql)?;
     let fields = normalizer.fields();
     let context = FileContext {
         name: name.into_owned(),
@@ -123,26 +121,23 @@ pub fn preview(
     arrays.truncate(fields.len());
     preview.missing_fields = missing(fields, &arrays);
     preview.records = info.records;
-    let arrays = arrays.into_iter().map(|it| Arc::new(it) as ArrayRef).collect();
-    let normalized = normalizer.normalize(arrays, count)?;
-    preview.row_count = normalized.rows.len() as u64;
+    let mut protector = Protector::new(key, redactor, [0; 16], [0; 16]);
+    let rows = protector.protect(&normalizer, arrays, count, &facts(&source))?;
+    preview.row_count = rows.rows.len() as u64;
     preview.skipped = info.records - info.rejects.len() as u64 - preview.row_count;
     preview.rejects = info.rejects;
-    let mut protector = Protector::new(key, redactor, [0; 16], [0; 16]);
-    let rows = protector.protect(&normalized, &facts(&source));
     let timed = |row: &u32| rows.event_times[*row as usize] != NO_NUMBER;
-    let kept: Vec<u32> =
-        (0..count.min(rows.event_times.len()) as u32).filter(timed).take(limit).collect();
+    let kept: Vec<u32> = (0..rows.rows.len() as u32).filter(timed).take(limit).collect();
+    let mut words = Segment::translations();
+    words.iter_mut().zip(&rows.values).for_each(|(it, values)| it.learn(values));
     let mut segment = Segment::new();
-    segment.extend(&rows, &kept, &info.record_numbers);
+    segment.extend(&rows, &kept, &info.record_numbers, &mut words);
     let order: Vec<u32> = (0..kept.len() as u32).collect();
     preview.rows = Some(segment.batch(&order));
-    let kind = |text: Text, row: &u32| -> Option<String> {
-        let column: &Coded = &rows.texts[text as usize];
-        column.value(*row as usize).map(str::to_owned)
-    };
-    preview.other_kinds =
-        kept.iter().map(|row| (kind(Text::IssuedKind, row), kind(Text::TargetKind, row))).collect();
+    let kind = |text: Text, row: usize| segment.text(text, row).map(str::to_owned);
+    preview.other_kinds = (0..kept.len())
+        .map(|row| (kind(Text::IssuedKind, row), kind(Text::TargetKind, row)))
+        .collect();
     preview.identifiers = rows.identifiers;
     Ok(preview)
 }

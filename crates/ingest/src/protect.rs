@@ -6,21 +6,20 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewArray, UInt32Array};
+use arrow::compute::take;
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use datafusion::scalar::ScalarValue;
-use hashbrown::{DefaultHashBuilder, HashTable};
 use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::kind::{needs_scope, public_value};
 use lastuse_model::redact::Redactor;
 use lastuse_model::{network, user_agent};
-use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::coded::{Coded, Codes, NULL};
-use crate::normalize::{Column, Normalized};
+use crate::coded::{Codes, Dictionary, NULL};
+use crate::memo::{Combinations, Fields, keyed};
+use crate::normalize::{Column, NormalizeError, Normalizer, Part};
 
 /// The text columns of an event as they are held before they are written: the
 /// columns of `events`, and three that only derived tables keep.
@@ -64,6 +63,13 @@ pub enum Text {
 }
 
 impl Text {
+    /// The text column of that name in a source's SQL, but for those of credentials.
+    fn named(name: &str) -> Option<Text> {
+        let inner = [(Text::VersionEvidence, "version_evidence")];
+        let all = Self::EVENT_COLUMNS.iter().chain(&inner);
+        all.into_iter().find(|it| it.1 == name).map(|it| it.0)
+    }
+
     /// How many there are.
     pub const COUNT: usize = Text::VersionEvidence as usize + 1;
     /// Those that are columns of `events`, with their names there.
@@ -145,8 +151,14 @@ pub struct Identifier {
 pub struct Protected {
     /// For each row, the extracted row it came from.
     pub rows: Vec<u32>,
-    /// The text columns, by `Text as usize`.
-    pub texts: Vec<Coded>,
+    /// The text columns, by `Text as usize`: codes of the memo.
+    pub texts: Vec<Codes>,
+    /// Whose codes they are.
+    pub memo: u64,
+    /// Values, by `Text as usize`, that follow those that earlier chunks of the memo brought.
+    pub values: Vec<Vec<Arc<str>>>,
+    /// Memos whose codes will not come again.
+    pub retired: Vec<u64>,
     /// The native event ids, redacted.
     pub native_uids: Texts,
     /// A keyed hash of source, scope and native id; 0 without native id.
@@ -178,19 +190,25 @@ pub struct InputFacts {
     pub file_uid: String,
 }
 
-/// Replaces identifiers by fingerprints and redacts free text. One per worker
-/// thread: it remembers what it has seen (by keyed hash, never by value).
-pub struct Protector {
-    key: Arc<FingerprintKey>,
-    redactor: Arc<Redactor>,
-    event_key: [u8; 16],
-    cache_key: [u8; 16],
-    redacted: HashMap<u128, String>,
-    fingerprints: HashMap<u128, Option<Arc<str>>>,
-}
-
-/// How many remembered values are enough; past that memory is started afresh.
+/// How many field values and combinations a memo keeps; past that it is started afresh.
+const MEMO_ENTRIES: usize = 600_000;
+/// How many cleaned texts and fingerprints are remembered beside.
 const CACHE_ENTRIES: usize = 200_000;
+
+/// The grade that the SQL gives, which is not yet the grade of the row.
+const GIVEN_ATTRIBUTION: usize = Text::COUNT;
+/// In the order of strength, from the strongest.
+const GRADES: [&str; 4] = ["exact", "derived", "principal", "none"];
+
+/// Normalizes rows, replaces identifiers by fingerprints and redacts free text. One per
+/// worker thread: it remembers what it has worked out (raw values by keyed hash only).
+pub struct Protector {
+    cleaner: Cleaner,
+    event_key: [u8; 16],
+    /// By source and scope.
+    memos: HashMap<(String, String), Memo>,
+    retired: Vec<u64>,
+}
 
 impl Protector {
     /// A protector with the store's key. `event_key` makes the hashes of
@@ -201,165 +219,447 @@ impl Protector {
         event_key: [u8; 16],
         cache_key: [u8; 16],
     ) -> Self {
-        Self {
+        let cleaner = Cleaner {
             key,
             redactor,
-            event_key,
             cache_key,
             redacted: HashMap::new(),
             fingerprints: HashMap::new(),
+            identifiers: Vec::new(),
+        };
+        Self { cleaner, event_key, memos: HashMap::new(), retired: Vec::new() }
+    }
+
+    /// Normalizes and protects the rows of one chunk: a column per field of the normalizer.
+    pub fn protect(
+        &mut self,
+        normalizer: &Normalizer,
+        columns: Vec<StringViewArray>,
+        count: usize,
+        facts: &InputFacts,
+    ) -> Result<Protected, NormalizeError> {
+        let name = (facts.source.clone(), facts.scope.clone());
+        let mut memo = match self.memos.remove(&name) {
+            Some(memo) if memo.len() < MEMO_ENTRIES => memo,
+            old => {
+                self.retired.extend(old.map(|it| it.id));
+                Memo::new(normalizer, facts, self.cleaner.cache_key)
+            }
+        };
+        let chunk = ChunkFields::new(columns, count);
+        // A memo that was left in the middle is not taken up again.
+        let mut protected =
+            memo.protect(normalizer, chunk, facts, &mut self.cleaner, &self.event_key)?;
+        self.memos.insert(name, memo);
+        protected.identifiers = std::mem::take(&mut self.cleaner.identifiers);
+        protected.retired = std::mem::take(&mut self.retired);
+        Ok(protected)
+    }
+}
+
+/// The fields of a chunk, and the numbers of their values as far as these were asked for.
+struct ChunkFields {
+    columns: Vec<StringViewArray>,
+    numbers: Vec<Option<Codes>>,
+    rows: usize,
+}
+
+impl ChunkFields {
+    fn new(columns: Vec<StringViewArray>, rows: usize) -> Self {
+        Self { numbers: vec![None; columns.len()], columns, rows }
+    }
+
+    fn kept(self, kept: &[u32]) -> Result<Self, arrow::error::ArrowError> {
+        let places = UInt32Array::from(kept.to_vec());
+        let columns =
+            self.columns.iter().map(|it| Ok(take(it, &places, None)?.as_string_view().clone()));
+        Ok(Self::new(columns.collect::<Result<_, arrow::error::ArrowError>>()?, kept.len()))
+    }
+
+    fn arrays(&self, fields: &[usize]) -> Vec<ArrayRef> {
+        fields.iter().map(|it| Arc::new(self.columns[*it].clone()) as ArrayRef).collect()
+    }
+}
+
+/// What has been worked out for one source and scope.
+struct Memo {
+    id: u64,
+    fields: Fields,
+    filter: Option<PartMemo>,
+    parts: Vec<PartMemo>,
+    /// The values of text columns, by `Text as usize`; then those of `GIVEN_ATTRIBUTION`.
+    words: Vec<Dictionary>,
+    /// How many of the words were sent on.
+    sent: Vec<usize>,
+}
+
+/// The combinations that a part's columns depend on, and what they make.
+struct PartMemo {
+    combinations: Combinations,
+    makers: Vec<Maker>,
+    /// For each maker and combination the codes that it made.
+    made: Vec<Vec<u32>>,
+}
+
+/// How columns of the SQL become text columns.
+enum Maker {
+    /// One is redacted; where it is missing, a default stands.
+    Text {
+        column: usize,
+        slot: usize,
+        default: Option<String>,
+    },
+    SourceIp {
+        column: usize,
+    },
+    Product {
+        column: usize,
+    },
+    Uid {
+        credential: CredentialColumns,
+        slot: Text,
+    },
+    /// The kind of the credential of the maker before it.
+    Kind {
+        credential: CredentialColumns,
+        slot: Text,
+    },
+    /// Of a condition: 1 where it holds.
+    Filter,
+}
+
+impl Maker {
+    fn slot(&self) -> usize {
+        match self {
+            Maker::Text { slot, .. } => *slot,
+            Maker::SourceIp { .. } => Text::SourceIp as usize,
+            Maker::Product { .. } => Text::UserAgentProduct as usize,
+            Maker::Uid { slot, .. } | Maker::Kind { slot, .. } => *slot as usize,
+            Maker::Filter => 0,
+        }
+    }
+}
+
+/// The columns of a part that name a credential.
+#[derive(Clone, Copy)]
+struct CredentialColumns {
+    value: usize,
+    kind: Option<usize>,
+    scope: Option<usize>,
+    /// Who wrote the log, which is the scope where none is named.
+    issuer: Option<usize>,
+}
+
+fn makers(part: &Part, facts: &InputFacts) -> Vec<Maker> {
+    let slots = [
+        ("credential", Text::CredentialUid, Text::IdKind),
+        ("issued_credential", Text::IssuedCredentialUid, Text::IssuedKind),
+        ("target_credential", Text::TargetCredentialUid, Text::TargetKind),
+    ];
+    for (name, uid, kind) in slots {
+        let place = |ending: &str| part.position(&format!("{name}_{ending}"));
+        if let Some(value) = place("value") {
+            let issuer = part.position("source_scope");
+            let credential =
+                CredentialColumns { value, kind: place("kind"), scope: place("scope"), issuer };
+            return vec![
+                Maker::Uid { credential, slot: uid },
+                Maker::Kind { credential, slot: kind },
+            ];
+        }
+    }
+    let mut makers = Vec::new();
+    for (column, name) in part.names().iter().enumerate() {
+        let default = default_of(name, facts);
+        match (name.as_str(), Text::named(name)) {
+            ("", _) => makers.push(Maker::Filter),
+            ("source_ip", _) => makers.push(Maker::SourceIp { column }),
+            ("attribution", _) => {
+                makers.push(Maker::Text { column, slot: GIVEN_ATTRIBUTION, default });
+            }
+            (_, Some(text)) => makers.push(Maker::Text { column, slot: text as usize, default }),
+            (_, None) => {}
+        }
+        if name == "user_agent" {
+            makers.push(Maker::Product { column });
+        }
+    }
+    makers
+}
+
+/// What stands where a source's SQL leaves a column out, or a row has nothing in it.
+fn default_of(name: &str, facts: &InputFacts) -> Option<String> {
+    match name {
+        "source_scope" => Some(facts.scope.clone()),
+        "category" => Some(facts.category.clone()),
+        "outcome" => Some("unknown".to_owned()),
+        _ => None,
+    }
+}
+
+impl PartMemo {
+    fn new(part: &Part, facts: &InputFacts) -> Self {
+        let makers = makers(part, facts);
+        let made = makers.iter().map(|_| Vec::new()).collect();
+        Self { combinations: Combinations::new(part.fields().len()), makers, made }
+    }
+
+    /// The combination of each row; what is new is evaluated, and its codes are made.
+    fn combine(
+        &mut self,
+        part: &Part,
+        chunk: &mut ChunkFields,
+        fields: &mut Fields,
+        words: &mut [Dictionary],
+        cleaner: &mut Cleaner,
+        issuer: &str,
+    ) -> Result<Codes, NormalizeError> {
+        for field in part.fields() {
+            if chunk.numbers[*field].is_none() {
+                chunk.numbers[*field] = Some(fields.number(*field, &chunk.columns[*field]));
+            }
+        }
+        let numbers: Vec<&Codes> =
+            part.fields().iter().filter_map(|it| chunk.numbers[*it].as_ref()).collect();
+        let mut fresh = Vec::new();
+        let found = self.combinations.number(&numbers, chunk.rows, &mut fresh);
+        if fresh.is_empty() {
+            return Ok(found);
+        }
+        let places = UInt32Array::from(fresh);
+        let taken: Vec<ArrayRef> = chunk
+            .arrays(part.fields())
+            .iter()
+            .map(|it| take(it, &places, None))
+            .collect::<Result<_, _>>()
+            .map_err(|it| part.failed(it))?;
+        let columns = part.evaluate(taken, places.len())?;
+        for (maker, made) in self.makers.iter().zip(&mut self.made) {
+            let words = &mut words[maker.slot()];
+            made.extend(
+                (0..places.len()).map(|row| cleaner.make(maker, &columns, row, words, issuer)),
+            );
+        }
+        Ok(found)
+    }
+}
+
+impl Memo {
+    fn new(normalizer: &Normalizer, facts: &InputFacts, key: [u8; 16]) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            fields: Fields::new(key, normalizer.fields().len()),
+            filter: normalizer.filter().map(|it| PartMemo::new(it, facts)),
+            parts: normalizer.parts().iter().map(|it| PartMemo::new(it, facts)).collect(),
+            words: (0..=GIVEN_ATTRIBUTION).map(|_| Dictionary::default()).collect(),
+            sent: vec![0; Text::COUNT],
         }
     }
 
-    /// Protects the rows of one chunk.
-    pub fn protect(&mut self, rows: &Normalized, facts: &InputFacts) -> Protected {
-        let count = rows.rows.len();
-        let mut identifiers = Vec::new();
-        let mut texts = vec![Coded::null(); Text::COUNT];
-        self.free_texts(rows, &mut texts);
-        or_constant(&mut texts[Text::SourceScope as usize], &facts.scope);
-        self.credentials(rows, count, &mut texts, &mut identifiers);
-        fill_defaults(&mut texts, facts, count);
-        let scope = &texts[Text::SourceScope as usize];
-        let native = text_rows(rows.column("native_uid"), count);
-        let (native_uids, event_keys) = self.native_uids(native.as_ref(), scope, facts, count);
-        Protected {
-            rows: rows.rows.clone(),
-            texts,
+    fn len(&self) -> usize {
+        self.fields.len() + self.parts.iter().map(|it| it.combinations.len()).sum::<usize>()
+    }
+
+    fn protect(
+        &mut self,
+        normalizer: &Normalizer,
+        chunk: ChunkFields,
+        facts: &InputFacts,
+        cleaner: &mut Cleaner,
+        event_key: &[u8; 16],
+    ) -> Result<Protected, NormalizeError> {
+        let (rows, mut chunk) = self.filter(normalizer, chunk, facts, cleaner)?;
+        let mut texts = vec![Codes::Same(NULL); Text::COUNT + 1];
+        for name in ["source_scope", "category", "outcome"] {
+            if let (Some(text), Some(default)) = (Text::named(name), default_of(name, facts)) {
+                texts[text as usize] = self.constant(text, &default);
+            }
+        }
+        for (part, memo) in normalizer.parts().iter().zip(&mut self.parts) {
+            let (fields, words) = (&mut self.fields, &mut self.words);
+            let found = memo.combine(part, &mut chunk, fields, words, cleaner, &facts.scope)?;
+            for (maker, made) in memo.makers.iter().zip(&memo.made) {
+                if chunk.rows > 0 {
+                    texts[maker.slot()] = found.through(made);
+                }
+            }
+        }
+        texts[Text::Source as usize] = self.constant(Text::Source, &facts.source);
+        texts[Text::FileUid as usize] = self.constant(Text::FileUid, &facts.file_uid);
+        texts[Text::Attribution as usize] = self.attribution(&texts, chunk.rows);
+        texts.truncate(Text::COUNT);
+        let part = normalizer.rows();
+        let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows)?;
+        let column = |name: &str| part.position(name).map(|it| &columns[it]);
+        let scope = Text::SourceScope as usize;
+        let scopes = (&texts[scope], &self.words[scope]);
+        let native = column("native_uid");
+        let (native_uids, event_keys) =
+            native_uids(native, scopes, facts, event_key, &cleaner.redactor, chunk.rows);
+        Ok(Protected {
+            rows,
             native_uids,
             event_keys,
-            event_times: instants(rows.column("event_time"), count),
-            observed_times: instants(rows.column("observed_time"), count),
-            expires_times: instants(rows.column("issued_expires_time"), count),
-            stages: numbers(rows.column("stage"), count),
-            event_counts: numbers(rows.column("event_count"), count),
-            identifiers,
-        }
+            event_times: instants(column("event_time"), chunk.rows),
+            observed_times: instants(column("observed_time"), chunk.rows),
+            expires_times: instants(column("issued_expires_time"), chunk.rows),
+            stages: numbers(column("stage"), chunk.rows),
+            event_counts: numbers(column("event_count"), chunk.rows),
+            identifiers: Vec::new(),
+            texts,
+            memo: self.id,
+            values: self.unsent(),
+            retired: Vec::new(),
+        })
     }
 
-    /// Text that a log's writer chose, or could have.
-    fn free_texts(&mut self, rows: &Normalized, texts: &mut [Coded]) {
-        const FREE: [(Text, &str); 24] = [
-            (Text::SourceScope, "source_scope"),
-            (Text::TimeQuality, "time_quality"),
-            (Text::Category, "category"),
-            (Text::Action, "action"),
-            (Text::Outcome, "outcome"),
-            (Text::Reason, "reason"),
-            (Text::ReasonClass, "reason_class"),
-            (Text::Attribution, "attribution"),
-            (Text::ViaService, "via_service"),
-            (Text::IssuedTtlSource, "issued_ttl_source"),
-            (Text::TargetSecretId, "target_secret_id"),
-            (Text::TargetVersion, "target_version"),
-            (Text::TargetState, "target_state"),
-            (Text::Principal, "principal"),
-            (Text::Workload, "workload"),
-            (Text::WorkloadEvidence, "workload_evidence"),
-            (Text::Instance, "instance"),
-            (Text::UserAgent, "user_agent"),
-            (Text::Account, "account"),
-            (Text::Region, "region"),
-            (Text::Environment, "environment"),
-            (Text::Service, "service"),
-            (Text::Resource, "resource"),
-            (Text::VersionEvidence, "version_evidence"),
-        ];
-        for (text, name) in FREE {
-            texts[text as usize] = coded(rows.column(name), |it| Some(self.redact(it)));
-        }
-        texts[Text::SourceIp as usize] = coded(rows.column("source_ip"), |it| {
-            Some(self.redact(&network::clean_ip(it))).filter(|it| it != "-")
-        });
-        texts[Text::UserAgentProduct as usize] = coded(rows.column("user_agent"), |it| {
-            let product = user_agent::product(it);
-            Some(self.redact(&product)).filter(|it| !it.is_empty())
-        });
-    }
-
-    fn credentials(
+    /// The rows that the condition keeps, and their fields.
+    fn filter(
         &mut self,
-        rows: &Normalized,
-        count: usize,
-        texts: &mut [Coded],
-        identifiers: &mut Vec<Identifier>,
-    ) {
-        let places = [
-            ("credential", Text::CredentialUid, Text::IdKind),
-            ("issued_credential", Text::IssuedCredentialUid, Text::IssuedKind),
-            ("target_credential", Text::TargetCredentialUid, Text::TargetKind),
-        ];
-        for (name, uid, kind) in places {
-            let column = |part: &str| text_rows(rows.column(&format!("{name}_{part}")), count);
-            let parts = CredentialColumns {
-                values: column("value"),
-                kinds: column("kind"),
-                scopes: column("scope"),
-                issuers: &texts[Text::SourceScope as usize],
-            };
-            let (uids, kinds) = self.fingerprint_rows(&parts, identifiers);
-            texts[uid as usize] = uids;
-            texts[kind as usize] = kinds;
-        }
-    }
-
-    fn fingerprint_rows(
-        &mut self,
-        parts: &CredentialColumns<'_>,
-        identifiers: &mut Vec<Identifier>,
-    ) -> (Coded, Coded) {
-        let Some(values) = &parts.values else { return (Coded::null(), Coded::null()) };
-        let same = |a: usize, b: usize| {
-            values.value(a) == values.value(b)
-                && parts.kind(a) == parts.kind(b)
-                && parts.scope(a) == parts.scope(b)
+        normalizer: &Normalizer,
+        mut chunk: ChunkFields,
+        facts: &InputFacts,
+        cleaner: &mut Cleaner,
+    ) -> Result<(Vec<u32>, ChunkFields), NormalizeError> {
+        let all = 0..chunk.rows as u32;
+        let (Some(part), Some(memo)) = (normalizer.filter(), &mut self.filter) else {
+            return Ok((all.collect(), chunk));
         };
-        let hasher = DefaultHashBuilder::default();
-        // Entries are (first row with that credential, code).
-        let mut seen: HashTable<(u32, u32)> = HashTable::new();
-        let (mut codes, mut uids, mut kinds_out) = (Vec::new(), Vec::new(), Vec::new());
-        let mut last: Option<(usize, u32)> = None;
-        for row in 0..values.len() {
-            if values.is_null(row) || values.value(row).is_empty() {
-                codes.push(NULL);
-                continue;
-            }
-            if let Some((before, code)) = last
-                && same(before, row)
-            {
-                codes.push(code);
-                continue;
-            }
-            let hash = hasher.hash_one(values.value(row));
-            let code = match seen.find(hash, |it| same(it.0 as usize, row)) {
-                Some(entry) => entry.1,
-                None => {
-                    let (kind, scope) = (parts.kind(row), parts.scope(row));
-                    let uid = self.fingerprint(kind, scope, values.value(row), identifiers);
-                    let code = uid.map_or(NULL, |uid| {
-                        uids.push(uid.to_string());
-                        kinds_out.push(kind.to_owned());
-                        uids.len() as u32 - 1
-                    });
-                    let rehash = |it: &(u32, u32)| hasher.hash_one(values.value(it.0 as usize));
-                    seen.insert_unique(hash, (row as u32, code), rehash);
-                    code
-                }
-            };
-            last = Some((row, code));
-            codes.push(code);
+        let (fields, words) = (&mut self.fields, &mut self.words);
+        let found = memo.combine(part, &mut chunk, fields, words, cleaner, &facts.scope)?;
+        if chunk.rows == 0 {
+            return Ok((Vec::new(), chunk));
         }
-        let kinds = Coded { codes: Codes::Rows(codes.clone()), values: kinds_out };
-        (Coded { codes: Codes::Rows(codes), values: uids }, kinds)
+        let verdicts = &memo.made[0];
+        if let Codes::Same(found) = found
+            && verdicts[found as usize] == 1
+        {
+            return Ok((all.collect(), chunk));
+        }
+        let kept: Vec<u32> =
+            all.filter(|row| verdicts[found.at(*row as usize) as usize] == 1).collect();
+        if kept.len() == chunk.rows {
+            return Ok((kept, chunk));
+        }
+        let chunk = chunk.kept(&kept).map_err(|it| part.failed(it))?;
+        Ok((kept, chunk))
     }
 
-    fn fingerprint(
+    fn constant(&mut self, text: Text, value: &str) -> Codes {
+        Codes::Same(self.words[text as usize].intern(value))
+    }
+
+    /// The values that no chunk brought yet.
+    fn unsent(&mut self) -> Vec<Vec<Arc<str>>> {
+        let words = self.words.iter().zip(&mut self.sent);
+        words
+            .map(|(words, sent)| {
+                let values = words.values()[*sent..].to_vec();
+                *sent += values.len();
+                values
+            })
+            .collect()
+    }
+
+    /// `exact` where the log names a credential, `principal` where it names only
+    /// who, else `none`; what the SQL says wins, but never over a missing
+    /// credential, since `exact` without one would be a claim without evidence.
+    fn attribution(&mut self, texts: &[Codes], rows: usize) -> Codes {
+        let codes = GRADES.map(|it| self.words[Text::Attribution as usize].intern(it));
+        let given: Vec<Option<usize>> = self.words[GIVEN_ATTRIBUTION]
+            .values()
+            .iter()
+            .map(|it| GRADES.iter().position(|grade| *grade == &**it))
+            .collect();
+        let grade = |row: usize| {
+            let named = texts[Text::CredentialUid as usize].at(row) != NULL;
+            let known = texts[Text::Principal as usize].at(row) != NULL;
+            let given = given.get(texts[GIVEN_ATTRIBUTION].at(row) as usize).copied().flatten();
+            codes[match (given, named) {
+                (Some(grade), true) => grade,
+                (Some(grade), false) if grade >= 2 => grade,
+                (None, true) => 0,
+                _ => 3 - usize::from(known),
+            }]
+        };
+        let asked = [Text::CredentialUid as usize, Text::Principal as usize, GIVEN_ATTRIBUTION];
+        if asked.iter().all(|it| matches!(texts[*it], Codes::Same(_))) {
+            return Codes::Same(grade(0));
+        }
+        Codes::Rows((0..rows).map(grade).collect())
+    }
+}
+
+/// Takes secrets out of values.
+struct Cleaner {
+    key: Arc<FingerprintKey>,
+    redactor: Arc<Redactor>,
+    cache_key: [u8; 16],
+    redacted: HashMap<u128, String>,
+    fingerprints: HashMap<u128, Option<Arc<str>>>,
+    /// Those met for the first time.
+    identifiers: Vec<Identifier>,
+}
+
+impl Cleaner {
+    /// The code of what a maker makes of one row of a part's columns.
+    fn make(
         &mut self,
-        kind: &str,
-        scope: &str,
-        value: &str,
-        identifiers: &mut Vec<Identifier>,
+        maker: &Maker,
+        columns: &[Column],
+        row: usize,
+        words: &mut Dictionary,
+        issuer: &str,
+    ) -> u32 {
+        let made: Option<Cow<'_, str>> = match maker {
+            Maker::Text { column, default, .. } => match columns[*column].text(row) {
+                Some(text) => Some(self.redact(text).into()),
+                None => default.as_deref().map(Cow::Borrowed),
+            },
+            Maker::SourceIp { column } => columns[*column]
+                .text(row)
+                .map(|it| self.redact(&network::clean_ip(it)))
+                .filter(|it| it != "-")
+                .map(Cow::Owned),
+            Maker::Product { column } => columns[*column]
+                .text(row)
+                .map(|it| self.redact(&user_agent::product(it)))
+                .filter(|it| !it.is_empty())
+                .map(Cow::Owned),
+            Maker::Uid { credential, .. } => {
+                let uid = self.credential(credential, columns, row, issuer);
+                return uid.map_or(NULL, |it| words.intern_shared(&it));
+            }
+            Maker::Kind { credential, .. } => {
+                let named = self.credential(credential, columns, row, issuer).is_some();
+                named.then(|| Cow::Borrowed(text_at(columns, credential.kind, row)))
+            }
+            Maker::Filter => return u32::from(holds(columns, row)),
+        };
+        made.map_or(NULL, |it| words.intern(&it))
+    }
+
+    fn credential(
+        &mut self,
+        credential: &CredentialColumns,
+        columns: &[Column],
+        row: usize,
+        issuer: &str,
     ) -> Option<Arc<str>> {
+        let value = columns[credential.value].text(row)?;
+        let kind = text_at(columns, credential.kind, row);
+        let scope = match text_at(columns, credential.scope, row) {
+            "" if needs_scope(kind) => match text_at(columns, credential.issuer, row) {
+                "" => issuer.to_owned(),
+                named => self.redact(named),
+            },
+            scope => scope.to_owned(),
+        };
+        self.fingerprint(kind, &scope, value)
+    }
+
+    fn fingerprint(&mut self, kind: &str, scope: &str, value: &str) -> Option<Arc<str>> {
         let cached = keyed(&self.cache_key, &[kind, scope, value]);
         if let Some(found) = self.fingerprints.get(&cached) {
             return found.clone();
@@ -376,7 +676,7 @@ impl Protector {
         let uid: Option<Arc<str>> = uid.map(|it| it.to_string().into());
         if let Some(uid) = &uid {
             let public = public_value(kind, value).map(|it| self.redact(&it));
-            identifiers.push(Identifier {
+            self.identifiers.push(Identifier {
                 credential_uid: uid.to_string(),
                 kind: kind.to_owned(),
                 scope: scope.to_owned(),
@@ -399,37 +699,51 @@ impl Protector {
         self.redacted.insert(cached, clean.clone());
         clean
     }
+}
 
-    fn native_uids(
-        &self,
-        native: Option<&StringViewArray>,
-        scopes: &Coded,
-        facts: &InputFacts,
-        count: usize,
-    ) -> (Texts, Vec<u128>) {
-        let mut uids = Texts::default();
-        let Some(native) = native else {
-            (0..count).for_each(|_| uids.push(""));
-            return (uids, vec![0; count]);
-        };
-        let mut keys = Vec::with_capacity(count);
-        for row in 0..count {
-            if native.is_null(row) || native.value(row).is_empty() {
-                uids.push("");
-                keys.push(0);
-                continue;
-            }
-            let value = native.value(row);
-            let clean = match is_plain_id(value) {
-                true => Cow::Borrowed(value),
-                false => self.redactor.redact(value),
-            };
-            let scope = scopes.value(row).unwrap_or("");
-            keys.push(event_key(&self.event_key, &facts.source, scope, &clean));
-            uids.push(&clean);
+fn text_at(columns: &[Column], column: Option<usize>, row: usize) -> &str {
+    column.and_then(|it| columns[it].text(row)).unwrap_or("")
+}
+
+/// Whether the condition, which is the only column, holds.
+fn holds(columns: &[Column], row: usize) -> bool {
+    match columns {
+        [Column::Rows(array)] => {
+            let array: &BooleanArray = array.as_boolean();
+            array.is_valid(row) && array.value(row)
         }
-        (uids, keys)
+        [Column::Constant(Some(value))] => {
+            matches!(value, datafusion::scalar::ScalarValue::Boolean(Some(true)))
+        }
+        _ => false,
     }
+}
+
+fn native_uids(
+    native: Option<&Column>,
+    (scopes, words): (&Codes, &Dictionary),
+    facts: &InputFacts,
+    event_key: &[u8; 16],
+    redactor: &Redactor,
+    rows: usize,
+) -> (Texts, Vec<u128>) {
+    let mut uids = Texts::default();
+    let mut keys = Vec::with_capacity(rows);
+    for row in 0..rows {
+        let Some(value) = native.and_then(|it| it.text(row)) else {
+            uids.push("");
+            keys.push(0);
+            continue;
+        };
+        let clean = match is_plain_id(value) {
+            true => Cow::Borrowed(value),
+            false => redactor.redact(value),
+        };
+        let scope = words.value(scopes.at(row)).unwrap_or("");
+        keys.push(self::event_key(event_key, &facts.source, scope, &clean));
+        uids.push(&clean);
+    }
+    (uids, keys)
 }
 
 /// The keyed hash by which an event is known to have been read before.
@@ -437,122 +751,10 @@ pub fn event_key(key: &[u8; 16], source: &str, scope: &str, native_uid: &str) ->
     keyed(key, &[source, scope, native_uid])
 }
 
-fn keyed(key: &[u8; 16], parts: &[&str]) -> u128 {
-    let mut hasher = SipHasher13::new_with_key(key);
-    for part in parts {
-        hasher.write_usize(part.len());
-        hasher.write(part.as_bytes());
-    }
-    let hash = hasher.finish128();
-    (u128::from(hash.h1) << 64) | u128::from(hash.h2)
-}
-
 /// Hexadecimal ids and UUIDs, which nearly all native ids are, cannot match a
 /// rule of the redactor.
 fn is_plain_id(value: &str) -> bool {
     value.len() <= 40 && value.bytes().all(|it| it.is_ascii_hexdigit() || it == b'-')
-}
-
-/// The columns that name a credential.
-struct CredentialColumns<'a> {
-    values: Option<StringViewArray>,
-    kinds: Option<StringViewArray>,
-    scopes: Option<StringViewArray>,
-    /// Who wrote the log, which is the scope where none is named.
-    issuers: &'a Coded,
-}
-
-impl CredentialColumns<'_> {
-    fn kind(&self, row: usize) -> &str {
-        text_at(&self.kinds, row)
-    }
-
-    /// The issuer within which the value is unique.
-    fn scope(&self, row: usize) -> &str {
-        match text_at(&self.scopes, row) {
-            "" if needs_scope(self.kind(row)) => self.issuers.value(row).unwrap_or(""),
-            scope => scope,
-        }
-    }
-}
-
-fn text_at(column: &Option<StringViewArray>, row: usize) -> &str {
-    match column {
-        Some(column) if column.is_valid(row) => column.value(row),
-        _ => "",
-    }
-}
-
-/// What a source's SQL leaves out and its folder or the command line says.
-fn fill_defaults(texts: &mut [Coded], facts: &InputFacts, count: usize) {
-    texts[Text::Source as usize] = Coded::constant(Some(facts.source.clone()));
-    texts[Text::FileUid as usize] = Coded::constant(Some(facts.file_uid.clone()));
-    or_constant(&mut texts[Text::Category as usize], &facts.category);
-    or_constant(&mut texts[Text::Outcome as usize], "unknown");
-    let attribution = default_attribution(texts, count);
-    texts[Text::Attribution as usize] = attribution;
-}
-
-fn or_constant(column: &mut Coded, default: &str) {
-    if column.is_null() {
-        *column = Coded::constant(Some(default.to_owned()));
-        return;
-    }
-    if let Codes::Rows(codes) = &mut column.codes
-        && codes.contains(&NULL)
-    {
-        column.values.push(default.to_owned());
-        let code = column.values.len() as u32 - 1;
-        codes.iter_mut().filter(|it| **it == NULL).for_each(|it| *it = code);
-    }
-}
-
-/// `exact` where the log names a credential, `principal` where it names only
-/// who, else `none`; what the SQL says wins, but never over a missing
-/// credential, since `exact` without one would be a claim without evidence.
-fn default_attribution(texts: &[Coded], count: usize) -> Coded {
-    const GRADES: [&str; 4] = ["exact", "derived", "principal", "none"];
-    let given = &texts[Text::Attribution as usize];
-    let codes = (0..count)
-        .map(|row| {
-            let named = texts[Text::CredentialUid as usize].code(row) != NULL;
-            let given =
-                given.value(row).and_then(|it| GRADES.iter().position(|grade| *grade == it));
-            let known = texts[Text::Principal as usize].code(row) != NULL;
-            match (given, named) {
-                (Some(grade), true) => grade as u32,
-                (Some(grade), false) if grade >= 2 => grade as u32,
-                (None, true) => 0,
-                _ => 3 - u32::from(known),
-            }
-        })
-        .collect();
-    Coded { codes: Codes::Rows(codes), values: GRADES.map(str::to_owned).to_vec() }
-}
-
-fn coded(column: Option<&Column>, mut transform: impl FnMut(&str) -> Option<String>) -> Coded {
-    match column {
-        Some(Column::Rows(array)) => Coded::from_view(array.as_string_view(), transform),
-        Some(Column::Constant(Some(value))) => Coded::constant(
-            scalar_text(value).filter(|it| !it.is_empty()).and_then(|it| transform(&it)),
-        ),
-        _ => Coded::null(),
-    }
-}
-
-fn scalar_text(value: &ScalarValue) -> Option<String> {
-    value.try_as_str().flatten().map(str::to_owned)
-}
-
-fn text_rows(column: Option<&Column>, count: usize) -> Option<StringViewArray> {
-    match column? {
-        Column::Rows(array) => Some(array.as_string_view().clone()),
-        Column::Constant(Some(value)) => {
-            let text = scalar_text(value)?;
-            Some(StringViewArray::from_iter_values(std::iter::repeat_n(text, count)))
-        }
-        Column::Constant(None) => None,
-    }
 }
 
 fn array_of(column: Option<&Column>, count: usize) -> Option<ArrayRef> {

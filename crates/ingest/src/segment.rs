@@ -15,7 +15,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{Int32Type, Schema, SchemaRef};
 use lastuse_store::Table;
 
-use crate::coded::{NULL, TextColumn};
+use crate::coded::{NULL, TextColumn, Translation};
 use crate::protect::{Identifier, NO_NUMBER, Protected, Text, Texts};
 use crate::stored::Stored;
 
@@ -62,9 +62,17 @@ impl Segment {
 
     /// Appends the rows `kept` of a chunk. `records` are the record numbers of
     /// the chunk's extracted rows.
-    pub fn extend(&mut self, chunk: &Protected, kept: &[u32], records: &[u64]) {
-        for (column, coded) in self.texts.iter_mut().zip(&chunk.texts) {
-            column.extend(coded, kept);
+    /// `words` are those of the chunk's memo.
+    pub fn extend(
+        &mut self,
+        chunk: &Protected,
+        kept: &[u32],
+        records: &[u64],
+        words: &mut [Translation],
+    ) {
+        let all = kept.len() == chunk.event_times.len();
+        for ((column, codes), words) in self.texts.iter_mut().zip(&chunk.texts).zip(words) {
+            column.extend(codes, kept, all, words);
         }
         for row in kept {
             let at = *row as usize;
@@ -78,6 +86,11 @@ impl Segment {
             self.record_numbers.push(records[chunk.rows[at] as usize] as i64);
         }
         self.identifiers.extend(chunk.identifiers.iter().cloned());
+    }
+
+    /// Nothing translated yet.
+    pub fn translations() -> Vec<Translation> {
+        (0..Text::COUNT).map(|_| Translation::default()).collect()
     }
 
     /// Appends the opposite of a row that is stored: together they count nothing. The
@@ -208,7 +221,7 @@ fn dictionary(column: &TextColumn, rows: &[u32]) -> ArrayRef {
     let keys = Int32Array::new(ScalarBuffer::from(keys), Some(NullBuffer::new(valid)));
     let values: ArrayRef = match column.values() {
         [] => Arc::new(StringArray::from(vec![""])),
-        values => Arc::new(StringArray::from_iter_values(values.iter())),
+        values => Arc::new(StringArray::from_iter_values(values)),
     };
     let array: DictionaryArray<Int32Type> =
         DictionaryArray::try_new(keys, values).expect("codes point at values");

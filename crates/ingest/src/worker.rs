@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
-use arrow::array::ArrayRef;
 use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
 use lastuse_model::time::format_time;
@@ -86,7 +85,6 @@ pub(crate) struct Shared<'a> {
     pub cache_key: [u8; 16],
     pub known: RwLock<Known>,
     pub normalizers: Mutex<HashMap<String, Arc<Normalizer>>>,
-    pub runtime: tokio::runtime::Handle,
     pub stop: &'a AtomicBool,
     pub bytes_read: AtomicU64,
 }
@@ -367,8 +365,7 @@ fn normalizer(shared: &Shared<'_>, source: &Source) -> Result<Arc<Normalizer>, N
     if let Some(found) = all.get(&source.name) {
         return Ok(Arc::clone(found));
     }
-    let made = shared.runtime.block_on(Normalizer::plan(&source.name, &source.sql))?;
-    let made = Arc::new(made);
+    let made = Arc::new(Normalizer::plan(&source.name, &source.sql)?);
     all.insert(source.name.clone(), Arc::clone(&made));
     Ok(made)
 }
@@ -430,17 +427,12 @@ impl Reading<'_> {
                 Err(error) => return fail(&error),
             };
             let rows = columns.len();
-            let arrays: Vec<ArrayRef> = columns
-                .finish()
-                .into_iter()
-                .map(|it| Arc::new(it) as ArrayRef)
-                .take(fields.len())
-                .collect();
-            let normalized = match self.normalizer.normalize(arrays, rows) {
-                Ok(normalized) => normalized,
+            let mut arrays = columns.finish();
+            arrays.truncate(fields.len());
+            let rows = match protector.protect(self.normalizer, arrays, rows, self.facts) {
+                Ok(rows) => rows,
                 Err(error) => return fail(&error),
             };
-            let rows = protector.protect(&normalized, self.facts);
             self.shared.bytes_read.fetch_add(info.resume.offset - offset, Ordering::Relaxed);
             offset = info.resume.offset;
             let chunk = Chunk {

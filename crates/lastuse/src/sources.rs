@@ -92,8 +92,7 @@ fn test(
         false => (passing_key()?, Vec::new()),
     };
     let redactor = Arc::new(Redactor::new((*key).clone(), known));
-    let runtime = workspace.runtime.handle();
-    let preview = preview(&catalog, source, file, key, redactor, runtime, rows)
+    let preview = preview(&catalog, source, file, key, redactor, rows)
         .with_context(|| format!("cannot read `{}`", file.display()))?;
     if output.format == Format::Table {
         explain(&preview)?;
