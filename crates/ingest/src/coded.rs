@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+/// How many rows a segment holds before it is committed.
+pub const SEGMENT_ROWS: usize = 500_000;
+
 /// The code of a missing value.
 pub const NULL: u32 = u32::MAX;
 /// Stands for a code that was not translated yet.
@@ -83,6 +86,11 @@ impl Dictionary {
     pub fn values(&self) -> &[Arc<str>] {
         &self.values
     }
+
+    fn clear(&mut self) {
+        self.values.clear();
+        self.index.clear();
+    }
 }
 
 /// The values behind a reader's codes for one column, and what a segment calls them.
@@ -110,21 +118,33 @@ impl Translation {
 pub struct TextColumn {
     /// The code that all rows so far share, while they do.
     same: u32,
-    codes: Option<Vec<u32>>,
+    /// The codes of the rows, once they differ.
+    codes: Vec<u32>,
+    differ: bool,
     rows: usize,
     dictionary: Dictionary,
 }
 
 impl Default for TextColumn {
     fn default() -> Self {
-        Self { same: NULL, codes: None, rows: 0, dictionary: Dictionary::default() }
+        Self {
+            same: NULL,
+            codes: Vec::new(),
+            differ: false,
+            rows: 0,
+            dictionary: Dictionary::default(),
+        }
     }
 }
 
 impl TextColumn {
     /// Appends the rows `kept` of a chunk's column; all of them if `all`.
     pub fn extend(&mut self, column: &Codes, kept: &[u32], all: bool, words: &mut Translation) {
-        let Self { dictionary, codes, same, rows } = self;
+        if matches!(column, Codes::Rows(_)) {
+            self.spread();
+        }
+        let Self { dictionary, codes, rows, .. } = self;
+        make_room(codes, kept.len());
         let mut translate = |code: u32| {
             if code == NULL {
                 return NULL;
@@ -142,11 +162,10 @@ impl TextColumn {
             }
             Codes::Same(_) => {}
             Codes::Rows(column) => {
-                let done = codes.get_or_insert_with(|| vec![*same; *rows]);
                 if all {
-                    done.extend(column.iter().map(|it| translate(*it)));
+                    codes.extend(column.iter().map(|it| translate(*it)));
                 } else {
-                    done.extend(kept.iter().map(|row| translate(column[*row as usize])));
+                    codes.extend(kept.iter().map(|row| translate(column[*row as usize])));
                 }
                 *rows += kept.len();
             }
@@ -163,20 +182,31 @@ impl TextColumn {
         if self.rows == 0 {
             self.same = code;
         }
-        if self.codes.is_some() || self.same != code {
-            let (same, before) = (self.same, self.rows);
-            let all = self.codes.get_or_insert_with(|| vec![same; before]);
-            all.extend(std::iter::repeat_n(code, rows));
+        if self.differ || self.same != code {
+            self.spread();
+            self.codes.extend(std::iter::repeat_n(code, rows));
         }
         self.rows += rows;
     }
 
+    /// From here on each row has a code of its own.
+    fn spread(&mut self) {
+        if !self.differ {
+            self.codes.resize(self.rows, self.same);
+            self.differ = true;
+        }
+    }
+
+    /// Takes all rows and values out, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.codes.clear();
+        self.dictionary.clear();
+        (self.same, self.differ, self.rows) = (NULL, false, 0);
+    }
+
     /// The code of `row`.
     pub fn code(&self, row: usize) -> u32 {
-        match &self.codes {
-            Some(codes) => codes[row],
-            None => self.same,
-        }
+        if self.differ { self.codes[row] } else { self.same }
     }
 
     /// The value that `code` stands for.
@@ -191,7 +221,7 @@ impl TextColumn {
 
     /// Whether all rows share one code, and which.
     pub fn constant(&self) -> Option<u32> {
-        self.codes.is_none().then_some(self.same)
+        (!self.differ).then_some(self.same)
     }
 
     /// For each code its place among the sorted values.
@@ -204,6 +234,16 @@ impl TextColumn {
             ranks[code as usize] = rank as u32;
         }
         ranks
+    }
+}
+
+/// Makes room for `more` values of a segment: a small segment takes little memory, and a
+/// large one does not leave behind all the sizes that it had.
+pub fn make_room<T>(values: &mut Vec<T>, more: usize) {
+    const SMALL: usize = 1 << 16;
+    let wanted = values.len() + more;
+    if wanted > values.capacity() && wanted > SMALL {
+        values.reserve_exact((SEGMENT_ROWS + SMALL).max(wanted) - values.len());
     }
 }
 

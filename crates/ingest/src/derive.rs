@@ -13,7 +13,7 @@ use lastuse_store::Table;
 use crate::coded::NULL;
 use crate::protect::{NO_NUMBER, Text};
 use crate::rows::{Rows, Value};
-use crate::segment::Segment;
+use crate::segment::{Pick, Segment};
 
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
 
@@ -26,15 +26,15 @@ pub fn derive(segment: &Segment, order: &[u32]) -> Vec<(Table, RecordBatch)> {
         true => order.into(),
         false => order.iter().copied().filter(is_event).collect(),
     };
-    let tables = [
-        usage(segment, order),
-        exchanges(segment, &events),
-        secret_reads(segment, &events),
-        lifecycle(segment, &events),
-        credentials(segment),
-        coverage(segment, &events),
+    let picked = [
+        (Table::Usage, usage(segment, order)),
+        (Table::Exchanges, exchanges(segment, &events)),
+        (Table::SecretReads, secret_reads(segment, &events)),
+        (Table::Lifecycle, lifecycle(segment, &events)),
     ];
-    tables.into_iter().filter_map(Rows::finish).collect()
+    let counted = [credentials(segment), coverage(segment, &events)];
+    let picked = picked.into_iter().filter(|it| it.1.num_rows() > 0);
+    picked.chain(counted.into_iter().filter_map(Rows::finish)).collect()
 }
 
 /// The columns that, with the hour, tell one row of `usage` from another.
@@ -60,15 +60,27 @@ type UsageKey = [u32; USAGE_KEY.len()];
 
 #[derive(Clone, Copy)]
 struct Counted {
+    /// The first of the rows.
+    row: u32,
     count: i64,
     first: i64,
     last: i64,
 }
 
+/// Rows of `usage`: one of the segment's rows for each, and what was counted.
+#[derive(Default)]
+struct UsageRows {
+    rows: Vec<u32>,
+    hours: Vec<i64>,
+    counts: Vec<i64>,
+    first: Vec<i64>,
+    last: Vec<i64>,
+}
+
 /// Events that name no credential and no principal are evidence of coverage
 /// only; all others are counted.
-fn usage(segment: &Segment, order: &[u32]) -> Rows {
-    let mut rows = Rows::new(Table::Usage);
+fn usage(segment: &Segment, order: &[u32]) -> RecordBatch {
+    let mut usage = UsageRows::default();
     let none = segment.texts[Text::Attribution as usize]
         .values()
         .iter()
@@ -83,14 +95,14 @@ fn usage(segment: &Segment, order: &[u32]) -> Rows {
             continue;
         }
         let time = segment.event_times[at];
-        let hour = time.div_euclid(MICROS_PER_HOUR) * MICROS_PER_HOUR;
+        let hour = hour_of(time);
         let key: UsageKey = USAGE_KEY.map(|text| segment.texts[text as usize].code(at));
         if (hour, key[0]) != place {
             settle(&mut open, last.take());
-            flush_usage(segment, place.0, &mut open, &mut rows);
+            usage.take(place.0, &mut open);
             place = (hour, key[0]);
         }
-        let one = Counted { count: segment.event_counts[at], first: time, last: time };
+        let one = Counted { row: *row, count: segment.event_counts[at], first: time, last: time };
         match &mut last {
             Some((before, counted)) if *before == key => merge(counted, one),
             _ => {
@@ -100,8 +112,34 @@ fn usage(segment: &Segment, order: &[u32]) -> Rows {
         }
     }
     settle(&mut open, last);
-    flush_usage(segment, place.0, &mut open, &mut rows);
-    rows
+    usage.take(place.0, &mut open);
+    let mut columns = vec![Pick::Times(usage.hours)];
+    columns.extend(USAGE_KEY.map(Pick::Text));
+    columns.extend([
+        Pick::Numbers(usage.counts),
+        Pick::Times(usage.first),
+        Pick::Times(usage.last),
+    ]);
+    segment.pick(Table::Usage, &usage.rows, columns)
+}
+
+impl UsageRows {
+    /// Takes the rows of one hour and credential.
+    fn take(&mut self, hour: i64, open: &mut HashMap<UsageKey, Counted>) {
+        let mut all: Vec<_> = open.drain().collect();
+        all.sort_unstable_by_key(|it| (it.1.first, it.0));
+        for (_, counted) in all {
+            self.rows.push(counted.row);
+            self.hours.push(hour);
+            self.counts.push(counted.count);
+            self.first.push(counted.first);
+            self.last.push(counted.last);
+        }
+    }
+}
+
+fn hour_of(time: i64) -> i64 {
+    time.div_euclid(MICROS_PER_HOUR) * MICROS_PER_HOUR
 }
 
 fn merge(counted: &mut Counted, other: Counted) {
@@ -116,136 +154,97 @@ fn settle(open: &mut HashMap<UsageKey, Counted>, last: Option<(UsageKey, Counted
     }
 }
 
-fn flush_usage(
-    segment: &Segment,
-    hour: i64,
-    open: &mut HashMap<UsageKey, Counted>,
-    rows: &mut Rows,
-) {
-    let mut all: Vec<_> = open.drain().collect();
-    all.sort_unstable_by_key(|it| (it.1.first, it.0));
-    for (key, counted) in all {
-        let mut values = Vec::with_capacity(USAGE_KEY.len() + 4);
-        values.push(Value::Number(hour));
-        for (text, code) in USAGE_KEY.iter().zip(key) {
-            values.push(Value::Text(segment.texts[*text as usize].value(code)));
-        }
-        values.push(Value::Number(counted.count));
-        values.push(Value::Number(counted.first));
-        values.push(Value::Number(counted.last));
-        rows.push(&values);
-    }
-}
-
-/// Reads the values of one event by name.
-struct Event<'a> {
-    segment: &'a Segment,
-    row: usize,
-}
-
-impl<'a> Event<'a> {
-    fn raw(&self, text: Text) -> Option<&'a str> {
-        self.segment.text(text, self.row)
-    }
-    fn text(&self, text: Text) -> Value<'a> {
-        Value::Text(self.raw(text))
-    }
-    fn time(&self) -> Value<'a> {
-        Value::Number(self.segment.event_times[self.row])
-    }
-    fn native_uid(&self) -> Value<'a> {
-        Value::Text(self.segment.native_uids.get(self.row))
-    }
-    fn succeeded(&self) -> bool {
-        self.raw(Text::Outcome) == Some("success")
-    }
-}
-
-fn events<'a>(segment: &'a Segment, order: &'a [u32]) -> impl Iterator<Item = Event<'a>> {
-    order.iter().map(move |row| Event { segment, row: *row as usize })
+fn succeeded(segment: &Segment, row: usize) -> bool {
+    segment.text(Text::Outcome, row) == Some("success")
 }
 
 /// Only what was obtained is an exchange: a refused one links nothing.
-fn exchanges(segment: &Segment, order: &[u32]) -> Rows {
-    let mut rows = Rows::new(Table::Exchanges);
-    if segment.texts[Text::IssuedCredentialUid as usize].constant() == Some(NULL) {
-        return rows;
-    }
-    for event in events(segment, order) {
-        if event.raw(Text::IssuedCredentialUid).is_none() || !event.succeeded() {
-            continue;
-        }
-        let strength = match (event.raw(Text::CredentialUid), event.raw(Text::Principal)) {
-            (Some(_), _) => "id_id",
-            _ => "principal_id",
-        };
-        rows.push(&[
-            event.text(Text::CredentialUid),
-            event.text(Text::IssuedCredentialUid),
-            event.text(Text::IssuedKind),
-            event.text(Text::Action),
-            event.time(),
-            Value::Number(segment.expires_times[event.row]),
-            event.text(Text::IssuedTtlSource),
-            Value::Text(Some(strength)),
-            event.text(Text::Principal),
-            event.text(Text::Source),
-            event.text(Text::SourceScope),
-            event.native_uid(),
-        ]);
-    }
-    rows
+fn exchanges(segment: &Segment, events: &[u32]) -> RecordBatch {
+    let issued = &segment.texts[Text::IssuedCredentialUid as usize];
+    let rows: Vec<u32> = match issued.constant() {
+        Some(NULL) => Vec::new(),
+        _ => events
+            .iter()
+            .copied()
+            .filter(|row| issued.code(*row as usize) != NULL && succeeded(segment, *row as usize))
+            .collect(),
+    };
+    let parents = &segment.texts[Text::CredentialUid as usize];
+    let strength = |row: &u32| match parents.code(*row as usize) {
+        NULL => Some("principal_id"),
+        _ => Some("id_id"),
+    };
+    let columns = vec![
+        Pick::Text(Text::CredentialUid),
+        Pick::Text(Text::IssuedCredentialUid),
+        Pick::Text(Text::IssuedKind),
+        Pick::Text(Text::Action),
+        Pick::EventTime,
+        Pick::ExpiresTime,
+        Pick::Text(Text::IssuedTtlSource),
+        Pick::Words(rows.iter().map(strength).collect()),
+        Pick::Text(Text::Principal),
+        Pick::Text(Text::Source),
+        Pick::Text(Text::SourceScope),
+        Pick::NativeUid,
+    ];
+    segment.pick(Table::Exchanges, &rows, columns)
 }
 
-fn secret_reads(segment: &Segment, order: &[u32]) -> Rows {
-    let mut rows = Rows::new(Table::SecretReads);
-    for event in events(segment, order) {
-        if event.raw(Text::Category) != Some("secret_read") {
-            continue;
+/// The rows of one category.
+fn of_category(segment: &Segment, events: &[u32], category: &str) -> Vec<u32> {
+    let column = &segment.texts[Text::Category as usize];
+    match column.values().iter().position(|it| &**it == category) {
+        Some(code) => {
+            let is_it = |row: &u32| column.code(*row as usize) == code as u32;
+            events.iter().copied().filter(is_it).collect()
         }
-        let evidence = event
-            .raw(Text::VersionEvidence)
-            .or_else(|| event.raw(Text::TargetVersion).map(|_| "named in the event"));
-        rows.push(&[
-            event.time(),
-            event.text(Text::TargetSecretId),
-            event.text(Text::TargetVersion),
-            Value::Text(evidence),
-            event.text(Text::CredentialUid),
-            event.text(Text::Outcome),
-            event.text(Text::Principal),
-            event.text(Text::Workload),
-            event.text(Text::SourceIp),
-            event.text(Text::Environment),
-            event.text(Text::Source),
-            event.text(Text::SourceScope),
-            event.native_uid(),
-        ]);
+        None => Vec::new(),
     }
-    rows
 }
 
-fn lifecycle(segment: &Segment, order: &[u32]) -> Rows {
-    let mut rows = Rows::new(Table::Lifecycle);
-    for event in events(segment, order) {
-        if event.raw(Text::Category) != Some("lifecycle") || !event.succeeded() {
-            continue;
-        }
-        rows.push(&[
-            event.time(),
-            event.text(Text::Action),
-            event.text(Text::TargetSecretId),
-            event.text(Text::TargetVersion),
-            event.text(Text::TargetCredentialUid),
-            event.text(Text::TargetKind),
-            event.text(Text::TargetState),
-            event.text(Text::Principal),
-            event.text(Text::Source),
-            event.text(Text::SourceScope),
-            event.native_uid(),
-        ]);
-    }
-    rows
+fn secret_reads(segment: &Segment, events: &[u32]) -> RecordBatch {
+    let rows = of_category(segment, events, "secret_read");
+    let evidence = |row: &u32| {
+        let named = || segment.text(Text::TargetVersion, *row as usize);
+        let given = segment.text(Text::VersionEvidence, *row as usize);
+        given.or_else(|| named().map(|_| "named in the event"))
+    };
+    let columns = vec![
+        Pick::EventTime,
+        Pick::Text(Text::TargetSecretId),
+        Pick::Text(Text::TargetVersion),
+        Pick::Words(rows.iter().map(evidence).collect()),
+        Pick::Text(Text::CredentialUid),
+        Pick::Text(Text::Outcome),
+        Pick::Text(Text::Principal),
+        Pick::Text(Text::Workload),
+        Pick::Text(Text::SourceIp),
+        Pick::Text(Text::Environment),
+        Pick::Text(Text::Source),
+        Pick::Text(Text::SourceScope),
+        Pick::NativeUid,
+    ];
+    segment.pick(Table::SecretReads, &rows, columns)
+}
+
+fn lifecycle(segment: &Segment, events: &[u32]) -> RecordBatch {
+    let mut rows = of_category(segment, events, "lifecycle");
+    rows.retain(|row| succeeded(segment, *row as usize));
+    let columns = vec![
+        Pick::EventTime,
+        Pick::Text(Text::Action),
+        Pick::Text(Text::TargetSecretId),
+        Pick::Text(Text::TargetVersion),
+        Pick::Text(Text::TargetCredentialUid),
+        Pick::Text(Text::TargetKind),
+        Pick::Text(Text::TargetState),
+        Pick::Text(Text::Principal),
+        Pick::Text(Text::Source),
+        Pick::Text(Text::SourceScope),
+        Pick::NativeUid,
+    ];
+    segment.pick(Table::Lifecycle, &rows, columns)
 }
 
 fn credentials(segment: &Segment) -> Rows {
@@ -274,9 +273,9 @@ fn coverage(segment: &Segment, order: &[u32]) -> Rows {
     for row in order {
         let at = *row as usize;
         let time = segment.event_times[at];
-        let hour = time.div_euclid(MICROS_PER_HOUR) * MICROS_PER_HOUR;
+        let hour = hour_of(time);
         let key = (source.code(at), scope.code(at), hour);
-        let one = Counted { count: 1, first: time, last: time };
+        let one = Counted { row: *row, count: 1, first: time, last: time };
         match &mut last {
             Some((before, counted)) if *before == key => merge(counted, one),
             _ => {

@@ -43,6 +43,7 @@ impl Hasher for KeyHasher {
         low.copy_from_slice(&bytes[..8]);
         self.0 = u64::from_le_bytes(low);
     }
+    fn write_usize(&mut self, _length: usize) {}
     fn write_u128(&mut self, key: u128) {
         self.0 = key as u64;
     }

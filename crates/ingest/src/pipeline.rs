@@ -19,7 +19,7 @@ use lastuse_model::redact::Redactor;
 use lastuse_sources::{Catalog, Limits};
 use lastuse_store::{ActiveFile, Store, StoreError, Table, Writer};
 
-use crate::coded::Translation;
+use crate::coded::{SEGMENT_ROWS, Translation};
 use crate::derive::derive;
 use crate::discover::{Input, Passed};
 use crate::files::{Counts, FileState, Known, file_rows};
@@ -30,8 +30,6 @@ use crate::segment::{Segment, day_of};
 use crate::stored::Stored;
 use crate::worker::{Chunk, End, Message, Nothing, Pass, Shared};
 
-/// How many rows a segment holds before it is committed.
-const SEGMENT_ROWS: usize = 500_000;
 /// How many native ids are held before whole days are forgotten.
 const SEEN_BUDGET: usize = 16_000_000;
 
@@ -146,7 +144,7 @@ impl Ingest<'_> {
             source,
             scope: self.scope.clone(),
             // Small enough for a chunk and its columns to stay in the cache.
-            limits: Limits { chunk_bytes: 1 << 20, ..Limits::default() },
+            limits: Limits { chunk_bytes: 2 << 20, ..Limits::default() },
             key: Arc::clone(&self.key),
             redactor: Arc::clone(&self.redactor),
             event_key: self.key.content(b"lastuse event keys"),
@@ -496,7 +494,7 @@ impl Committer<'_> {
             return Ok(());
         }
         self.take_back()?;
-        let segment = std::mem::replace(&mut self.segment, Segment::new());
+        let mut segment = std::mem::take(&mut self.segment);
         self.words.values_mut().flatten().for_each(Translation::forget);
         let order = segment.sorted();
         let mut parts = Vec::new();
@@ -513,6 +511,8 @@ impl Committer<'_> {
             parts.push(self.writer.write_part(table, &batch)?);
         }
         self.ingest.runtime.block_on(self.writer.commit(parts))?;
+        segment.clear();
+        self.segment = segment;
         self.touched.clear();
         self.report.batches += 1;
         self.seen.committed(SEEN_BUDGET);

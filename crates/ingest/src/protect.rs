@@ -122,6 +122,12 @@ impl Texts {
         self.ends.push(self.bytes.len() as u32);
     }
 
+    /// Takes all texts out.
+    pub fn clear(&mut self) {
+        self.ends.clear();
+        self.bytes.clear();
+    }
+
     /// The text of `row`.
     pub fn get(&self, row: usize) -> Option<&str> {
         let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };

@@ -6,9 +6,11 @@
 //! bounded by forgetting whole days, which can be read again.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use hashbrown::HashMap as Map;
+
+use crate::memo::KeyHasher;
 
 /// What the index says of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,26 +27,9 @@ pub enum Verdict {
     Completes,
 }
 
-/// The native ids of one day: keyed hash to the highest part seen.
-type Day = Map<u128, Part, BuildHasherDefault<KeyHasher>>;
-
-/// The keys are hashes already.
-#[derive(Default)]
-struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        let mut low = [0; 8];
-        low.copy_from_slice(&bytes[..8]);
-        self.0 = u64::from_le_bytes(low);
-    }
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
-    }
-}
+/// The native ids of one day: keyed hash to the highest part seen. Keys are bytes, so that
+/// an entry takes 17 of them, and not 32.
+type Day = Map<[u8; 16], Part, BuildHasherDefault<KeyHasher>>;
 
 /// Eight bits that fit beside the key without growing an entry much.
 type Part = u8;
@@ -66,14 +51,14 @@ impl Seen {
 
     /// Whether the event of `key` is known under `day`, which has been loaded.
     pub fn knows(&self, day: i32, key: u128) -> bool {
-        self.days.get(&day).is_some_and(|it| it.0.contains_key(&key))
+        self.days.get(&day).is_some_and(|it| it.0.contains_key(&key.to_le_bytes()))
     }
 
     /// Starts `day` with the ids that the table has.
     pub fn load_day(&mut self, day: i32, keys: impl Iterator<Item = (u128, i64)>) {
         let mut all = Day::default();
         for (key, stage) in keys {
-            let part = all.entry(key).or_default();
+            let part = all.entry(key.to_le_bytes()).or_default();
             *part = (*part).max(part_of(stage));
         }
         self.days.insert(day, (all, self.clock));
@@ -87,7 +72,7 @@ impl Seen {
         let (keys, touched) = self.days.entry(day).or_default();
         *touched = clock;
         let part = part_of(stage);
-        let verdict = match keys.entry(key) {
+        let verdict = match keys.entry(key.to_le_bytes()) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
                 entry.insert(part);
                 Verdict::New

@@ -4,6 +4,7 @@
 //! credential's events lie together at rest, which makes them small and quick
 //! to find, and so that what is derived from them can be counted in one pass.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,10 +13,10 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{Int32Type, Schema, SchemaRef};
+use arrow::datatypes::{Int32Type, Schema};
 use lastuse_store::Table;
 
-use crate::coded::{NULL, TextColumn, Translation};
+use crate::coded::{NULL, TextColumn, Translation, make_room};
 use crate::protect::{Identifier, NO_NUMBER, Protected, Text, Texts};
 use crate::stored::Stored;
 
@@ -46,13 +47,37 @@ pub struct Segment {
     observed_times: Vec<i64>,
     stages: Vec<i64>,
     replaced: HashSet<u32>,
+    /// The values of text columns as arrays, made when first asked for.
+    values: Vec<OnceCell<ArrayRef>>,
 }
 
 impl Segment {
     /// An empty segment.
     pub fn new() -> Self {
         let texts = (0..Text::COUNT).map(|_| TextColumn::default()).collect();
-        Self { texts, ..Self::default() }
+        let values = (0..Text::COUNT).map(|_| OnceCell::new()).collect();
+        Self { texts, values, ..Self::default() }
+    }
+
+    fn numbers(&mut self) -> [&mut Vec<i64>; 6] {
+        [
+            &mut self.event_times,
+            &mut self.expires_times,
+            &mut self.event_counts,
+            &mut self.record_numbers,
+            &mut self.observed_times,
+            &mut self.stages,
+        ]
+    }
+
+    /// Takes all rows out, and keeps the memory for the next ones.
+    pub fn clear(&mut self) {
+        self.texts.iter_mut().for_each(TextColumn::clear);
+        self.values.iter_mut().for_each(|it| drop(it.take()));
+        self.native_uids.clear();
+        self.numbers().into_iter().for_each(Vec::clear);
+        self.identifiers.clear();
+        self.replaced.clear();
     }
 
     /// How many rows it holds, replaced ones included.
@@ -73,6 +98,9 @@ impl Segment {
         let all = kept.len() == chunk.event_times.len();
         for ((column, codes), words) in self.texts.iter_mut().zip(&chunk.texts).zip(words) {
             column.extend(codes, kept, all, words);
+        }
+        for numbers in self.numbers() {
+            make_room(numbers, kept.len());
         }
         for row in kept {
             let at = *row as usize;
@@ -135,38 +163,60 @@ impl Segment {
         keys.into_iter().map(|it| it.4).collect()
     }
 
-    /// The given rows as a batch of the table `events`; text columns are
-    /// dictionaries over the segment's distinct values.
+    /// The given rows as a batch of the table `events`.
     pub fn batch(&self, rows: &[u32]) -> RecordBatch {
-        let schema = Table::Events.schema();
-        let mut fields = Vec::with_capacity(schema.fields().len());
-        let mut columns = Vec::with_capacity(schema.fields().len());
-        for field in schema.fields() {
-            let column = self.event_column(field.name(), rows);
-            fields.push(field.as_ref().clone().with_data_type(column.data_type().clone()));
-            columns.push(column);
-        }
-        let schema: SchemaRef = Arc::new(Schema::new(fields));
-        RecordBatch::try_new(schema, columns).expect("columns were made for the schema")
+        let table = Table::Events.schema();
+        let column = |name: &str| match name {
+            "native_uid" => Pick::NativeUid,
+            "stage" => Pick::Stage,
+            "event_time" => Pick::EventTime,
+            "observed_time" => Pick::ObservedTime,
+            "issued_expires_time" => Pick::ExpiresTime,
+            "record_number" => Pick::RecordNumber,
+            "event_count" => Pick::EventCount,
+            _ => {
+                let text = Text::EVENT_COLUMNS.iter().find(|it| it.1 == name);
+                Pick::Text(text.expect("every other column of events is a text column").0)
+            }
+        };
+        let columns = table.fields().iter().map(|it| column(it.name())).collect();
+        self.pick(Table::Events, rows, columns)
     }
 
-    fn event_column(&self, name: &str, rows: &[u32]) -> ArrayRef {
-        match name {
-            "native_uid" => self.native_column(rows),
-            "stage" => Arc::new(Int32Array::from_iter(rows.iter().map(|row| {
+    /// A batch of `table` with columns of the given rows; text columns are dictionaries over
+    /// the segment's distinct values.
+    ///
+    /// # Panics
+    /// When the columns are not those of the table: a mistake in this crate.
+    pub fn pick(&self, table: Table, rows: &[u32], columns: Vec<Pick<'_>>) -> RecordBatch {
+        let schema = table.schema();
+        let columns: Vec<ArrayRef> = columns.into_iter().map(|it| self.column(it, rows)).collect();
+        let typed = schema.fields().iter().zip(&columns);
+        let fields: Vec<_> = typed
+            .map(|(field, it)| field.as_ref().clone().with_data_type(it.data_type().clone()))
+            .collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+            .expect("columns were made for the schema")
+    }
+
+    fn column(&self, pick: Pick<'_>, rows: &[u32]) -> ArrayRef {
+        let at =
+            |values: &[i64]| -> Vec<i64> { rows.iter().map(|row| values[*row as usize]).collect() };
+        match pick {
+            Pick::Text(text) => self.text_column(text, rows),
+            Pick::NativeUid => self.native_column(rows),
+            Pick::EventTime => instants(at(&self.event_times)),
+            Pick::ObservedTime => instants(at(&self.observed_times)),
+            Pick::ExpiresTime => instants(at(&self.expires_times)),
+            Pick::Times(values) => instants(values),
+            Pick::RecordNumber => Arc::new(Int64Array::from(at(&self.record_numbers))),
+            Pick::EventCount => Arc::new(Int64Array::from(at(&self.event_counts))),
+            Pick::Numbers(values) => Arc::new(Int64Array::from(values)),
+            Pick::Words(values) => Arc::new(StringArray::from(values)),
+            Pick::Stage => Arc::new(Int32Array::from_iter(rows.iter().map(|row| {
                 let stage = self.stages[*row as usize];
                 (stage != NO_NUMBER).then_some(stage as i32)
             }))),
-            "event_time" => instants(&self.event_times, rows),
-            "observed_time" => instants(&self.observed_times, rows),
-            "issued_expires_time" => instants(&self.expires_times, rows),
-            "record_number" => numbers(&self.record_numbers, rows),
-            "event_count" => numbers(&self.event_counts, rows),
-            _ => {
-                let text = Text::EVENT_COLUMNS.iter().find(|it| it.1 == name);
-                let (text, _) = text.expect("every other column of events is a text column");
-                dictionary(&self.texts[*text as usize], rows)
-            }
         }
     }
 
@@ -177,6 +227,55 @@ impl Segment {
         }
         Arc::new(out.finish())
     }
+
+    /// The rows' values as a dictionary over all of the column's values.
+    fn text_column(&self, text: Text, rows: &[u32]) -> ArrayRef {
+        let column = &self.texts[text as usize];
+        let values = self.values[text as usize].get_or_init(|| match column.values() {
+            [] => Arc::new(StringArray::from(vec![""])),
+            values => Arc::new(StringArray::from_iter_values(values)),
+        });
+        let keys: Int32Array = match column.constant() {
+            Some(NULL) => Int32Array::new_null(rows.len()),
+            Some(code) => Int32Array::from_value(code as i32, rows.len()),
+            None => {
+                let codes = || rows.iter().map(|row| column.code(*row as usize));
+                let keys: Vec<i32> =
+                    codes().map(|it| if it == NULL { 0 } else { it as i32 }).collect();
+                let valid: BooleanBuffer = codes().map(|it| it != NULL).collect();
+                Int32Array::new(ScalarBuffer::from(keys), Some(NullBuffer::new(valid)))
+            }
+        };
+        let array: DictionaryArray<Int32Type> =
+            DictionaryArray::try_new(keys, Arc::clone(values)).expect("codes point at values");
+        Arc::new(array)
+    }
+}
+
+/// A column of rows that are picked from a segment.
+pub enum Pick<'a> {
+    /// The column of the segment.
+    Text(Text),
+    /// The ids of the events.
+    NativeUid,
+    /// When they took place.
+    EventTime,
+    /// When the log saw them.
+    ObservedTime,
+    /// When the issued credentials expire.
+    ExpiresTime,
+    /// Which part of an event each is.
+    Stage,
+    /// The records' places in their files.
+    RecordNumber,
+    /// How many events each stands for.
+    EventCount,
+    /// Instants, one for each row picked; microseconds or `NO_NUMBER`.
+    Times(Vec<i64>),
+    /// Numbers, one for each row picked.
+    Numbers(Vec<i64>),
+    /// Texts, one for each row picked.
+    Words(Vec<Option<&'a str>>),
 }
 
 /// Ranks of a column's codes; rows without a value come last.
@@ -198,32 +297,10 @@ impl<'a> Ranked<'a> {
     }
 }
 
-fn instants(values: &[i64], rows: &[u32]) -> ArrayRef {
-    let array = TimestampMicrosecondArray::from_iter(
-        rows.iter().map(|row| Some(values[*row as usize]).filter(|it| *it != NO_NUMBER)),
-    );
+fn instants(values: Vec<i64>) -> ArrayRef {
+    let valid = values.contains(&NO_NUMBER).then(|| {
+        NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |at| values[at] != NO_NUMBER))
+    });
+    let array = TimestampMicrosecondArray::new(ScalarBuffer::from(values), valid);
     Arc::new(array.with_timezone("UTC"))
-}
-
-fn numbers(values: &[i64], rows: &[u32]) -> ArrayRef {
-    Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| values[*row as usize])))
-}
-
-/// The rows' values as a dictionary over all of the column's values.
-fn dictionary(column: &TextColumn, rows: &[u32]) -> ArrayRef {
-    let codes: Vec<u32> = match column.constant() {
-        Some(code) => vec![code; rows.len()],
-        None => rows.iter().map(|row| column.code(*row as usize)).collect(),
-    };
-    let valid = BooleanBuffer::collect_bool(codes.len(), |row| codes[row] != NULL);
-    let keys: Vec<i32> =
-        codes.into_iter().map(|it| if it == NULL { 0 } else { it as i32 }).collect();
-    let keys = Int32Array::new(ScalarBuffer::from(keys), Some(NullBuffer::new(valid)));
-    let values: ArrayRef = match column.values() {
-        [] => Arc::new(StringArray::from(vec![""])),
-        values => Arc::new(StringArray::from_iter_values(values)),
-    };
-    let array: DictionaryArray<Int32Type> =
-        DictionaryArray::try_new(keys, values).expect("codes point at values");
-    Arc::new(array)
 }
