@@ -248,23 +248,27 @@ def repeat_run(options, folder, data, first):
 
 
 def at_rest(data, work):
-    """Bytes per event: of `events` without the native id, and of the other tables."""
-    found, _ = engine("sizes", "pyarrow", work, files=active_files(data, "events"))
-    events = found["row_count"]
-    native = found["column_bytes"].get("native_uid", 0)
-    others = 0
+    """Bytes per event of all tables, less the native ids of events wherever they stand."""
+    tables = {}
     for log in glob.glob(os.path.join(data, "tables", "*", "_delta_log")):
         table = os.path.basename(os.path.dirname(log))
-        if table != "events":
-            others += sum(os.path.getsize(it) for it in active_files(data, table))
-    columns = sorted(found["column_bytes"].items(), key=lambda it: -it[1])
+        files = active_files(data, table)
+        if files:
+            tables[table], _ = engine("sizes", "pyarrow", work, files=files)
+    events = tables["events"]["row_count"]
+    native = sum(it["column_bytes"].get("native_uid", 0) for it in tables.values())
+    files = sum(it["file_bytes"] for it in tables.values())
+    sizes = {
+        f"{table}.{name}": size / events
+        for table, it in tables.items()
+        for name, size in it["column_bytes"].items()
+        if name != "native_uid"
+    }
     return {
         "events": events,
-        "bytes_per_event": (found["file_bytes"] - native + others) / events,
-        "events_table": (found["file_bytes"] - native) / events,
-        "other_tables": others / events,
+        "bytes_per_event": (files - native) / events,
         "native_uid": native / events,
-        "columns": {name: size / events for name, size in columns},
+        "columns": dict(sorted(sizes.items(), key=lambda it: -it[1])),
     }
 
 
@@ -356,7 +360,7 @@ def print_inventory(title, result):
 def print_sizes(result):
     print(f"\nat rest: {result['bytes_per_event']:.2f} bytes per event beyond the native id")
     rows = [[name, f"{size:.2f}"] for name, size in list(result["columns"].items())[:12]]
-    table(["column of events", "bytes per event"], [*rows, ["(all other tables)", f"{result['other_tables']:.2f}"]])
+    table(["column", "bytes per event"], rows)
 
 
 def print_scale(result):

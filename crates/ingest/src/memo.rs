@@ -68,9 +68,15 @@ impl Fields {
         Self { key, numbers, chunk: HashTable::new(), hasher: DefaultHashBuilder::default() }
     }
 
-    /// How many values are remembered.
-    pub(crate) fn len(&self) -> usize {
-        self.numbers.iter().map(HashMap::len).sum()
+    /// Forgets the fields that have more than `most` values, and says which. Their values get
+    /// other numbers when they come again.
+    pub(crate) fn forget_above(&mut self, most: usize) -> Vec<usize> {
+        let full = |it: &(usize, &mut Numbers)| it.1.len() > most;
+        let forgotten = self.numbers.iter_mut().enumerate().filter(full).map(|(field, numbers)| {
+            *numbers = Numbers::default();
+            field
+        });
+        forgotten.collect()
     }
 
     /// The number of each row's value in `column`, which holds the field `field`.
@@ -279,7 +285,9 @@ mod tests {
         assert_eq!(fields.number(0, &column(&[None, None])), Codes::Same(MISSING));
         assert_eq!(fields.number(0, &column(&[Some("b"), Some("b")])), Codes::Same(2));
         assert_eq!(fields.number(1, &column(&[Some("b")])), Codes::Same(1));
-        assert_eq!(fields.len(), 5);
+        assert_eq!(fields.forget_above(4), []);
+        assert_eq!(fields.forget_above(3), [0]);
+        assert_eq!(fields.number(0, &column(&[Some(LONG)])), Codes::Same(1));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use crate::stored::Stored;
 use crate::worker::{Chunk, End, Message, Nothing, Pass, Shared};
 
 /// How many native ids are held before whole days are forgotten.
-const SEEN_BUDGET: usize = 16_000_000;
+const SEEN_BUDGET: usize = 6_000_000;
 
 /// Why an ingest stopped. Faults of single inputs are in the [`Report`].
 #[derive(Debug, thiserror::Error)]

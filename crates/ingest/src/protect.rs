@@ -196,10 +196,13 @@ pub struct InputFacts {
     pub file_uid: String,
 }
 
-/// How many field values and combinations a memo keeps; past that it is started afresh.
-const MEMO_ENTRIES: usize = 600_000;
+/// How many values of a field, and combinations of a part, a memo keeps; past that these are
+/// started afresh, and the others stay.
+const MEMO_ENTRIES: usize = 1 << 16;
+/// How many values text columns may have before the whole memo is started afresh.
+const MEMO_WORDS: usize = 300_000;
 /// How many cleaned texts and fingerprints are remembered beside.
-const CACHE_ENTRIES: usize = 200_000;
+const CACHE_ENTRIES: usize = 100_000;
 
 /// The grade that the SQL gives, which is not yet the grade of the row.
 const GIVEN_ATTRIBUTION: usize = Text::COUNT;
@@ -246,7 +249,10 @@ impl Protector {
     ) -> Result<Protected, NormalizeError> {
         let name = (facts.source.clone(), facts.scope.clone());
         let mut memo = match self.memos.remove(&name) {
-            Some(memo) if memo.len() < MEMO_ENTRIES => memo,
+            Some(mut memo) if memo.word_count() < MEMO_WORDS => {
+                memo.trim(normalizer);
+                memo
+            }
             old => {
                 self.retired.extend(old.map(|it| it.id));
                 Memo::new(normalizer, facts, self.cleaner.cache_key)
@@ -463,8 +469,21 @@ impl Memo {
         }
     }
 
-    fn len(&self) -> usize {
-        self.fields.len() + self.parts.iter().map(|it| it.combinations.len()).sum::<usize>()
+    fn word_count(&self) -> usize {
+        self.words.iter().map(|it| it.values().len()).sum()
+    }
+
+    /// Forgets what hardly ever comes again: fields and parts with very many values.
+    fn trim(&mut self, normalizer: &Normalizer) {
+        let forgotten = self.fields.forget_above(MEMO_ENTRIES);
+        let parts = normalizer.filter().into_iter().zip(&mut self.filter);
+        for (part, memo) in parts.chain(normalizer.parts().iter().zip(&mut self.parts)) {
+            let is_stale = part.fields().iter().any(|it| forgotten.contains(it));
+            if is_stale || memo.combinations.len() > MEMO_ENTRIES {
+                memo.combinations = Combinations::new(part.fields().len());
+                memo.made.iter_mut().for_each(Vec::clear);
+            }
+        }
     }
 
     fn protect(

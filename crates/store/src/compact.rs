@@ -33,10 +33,12 @@ const MAX_DATE_FILES: usize = 8;
 const MAX_TABLE_FILES: usize = 16;
 /// Files of events this large are left alone.
 const LARGE_EVENTS_BYTES: u64 = 128 << 20;
-/// Bytes of other tables' files that are merged at once, in memory.
-const MERGE_BYTES: u64 = 32 << 20;
+/// Rows of other tables' files that are merged at once, in memory; larger files are left alone.
+const GROUP_ROWS: u64 = 256 * 1024;
 /// Rows handed on at once by a merge.
 const MERGE_ROWS: usize = 32 * 1024;
+/// Rows read at once from each of the files that a merge reads side by side.
+const MERGE_BATCH_ROWS: usize = 4 * 1024;
 
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,16 +94,27 @@ fn groups(table: Table, files: Vec<ActiveFile>) -> Vec<Vec<ActiveFile>> {
         return dates.into_values().filter(|it| it.len() > MAX_DATE_FILES).collect();
     }
     let mut files = files;
-    files.sort_by(|a, b| (a.size_bytes, &a.path).cmp(&(b.size_bytes, &b.path)));
-    let mut total = 0;
-    files.retain(|it| {
-        total += it.size_bytes;
-        total <= MERGE_BYTES
-    });
-    match files.len() > MAX_TABLE_FILES {
-        true => vec![files],
-        false => Vec::new(),
+    files.retain(|it| it.row_count <= GROUP_ROWS / 2);
+    if files.len() <= MAX_TABLE_FILES {
+        return Vec::new();
     }
+    files.sort_by(|a, b| (a.row_count, &a.path).cmp(&(b.row_count, &b.path)));
+    let mut groups: Vec<Vec<ActiveFile>> = Vec::new();
+    let mut rows = u64::MAX;
+    for file in files {
+        match groups.last_mut().filter(|_| rows.saturating_add(file.row_count) <= GROUP_ROWS) {
+            Some(group) => {
+                rows += file.row_count;
+                group.push(file);
+            }
+            None => {
+                rows = file.row_count;
+                groups.push(vec![file]);
+            }
+        }
+    }
+    groups.retain(|it| it.len() > 1);
+    groups
 }
 
 fn merge(
@@ -182,7 +195,10 @@ impl Merge {
         Ok(Merge {
             table,
             converter,
-            inputs: files.iter().map(|it| Rows::new(table, vec![it.clone()], &[])).collect(),
+            inputs: files
+                .iter()
+                .map(|it| Rows::new(table, vec![it.clone()], &[]).in_batches_of(MERGE_BATCH_ROWS))
+                .collect(),
             cursors: files.iter().map(|_| Cursor::default()).collect(),
             batches: Vec::new(),
             rows: Vec::new(),

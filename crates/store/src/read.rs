@@ -42,6 +42,7 @@ pub(crate) struct Rows {
     schema: Result<SchemaRef, String>,
     files: std::vec::IntoIter<ActiveFile>,
     current: Option<(ActiveFile, ParquetRecordBatchReader)>,
+    batch_rows: usize,
 }
 
 impl Rows {
@@ -52,7 +53,13 @@ impl Rows {
             schema: wanted_schema(table, columns),
             files: files.into_iter(),
             current: None,
+            batch_rows: BATCH_ROWS,
         }
+    }
+
+    /// Reads so many rows at a time.
+    pub(crate) fn in_batches_of(self, rows: usize) -> Rows {
+        Rows { batch_rows: rows, ..self }
     }
 
     fn open(
@@ -76,7 +83,7 @@ impl Rows {
             .map(|(index, _)| index)
             .collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)
+        builder.with_projection(mask).with_batch_size(self.batch_rows).build().map_err(failed)
     }
 
     fn step(&mut self) -> Result<Option<RecordBatch>, StoreError> {
