@@ -17,6 +17,6 @@ SELECT
     END AS evidence,
     coalesce(u.environment, a.environment) AS environment,
     u.attempt_count, u.first_time, u.last_time
-FROM usage_at AS u
-LEFT JOIN addresses AS a ON a.source_ip = u.source_ip
+FROM addresses AS a
+RIGHT JOIN usage_at AS u ON u.source_ip = a.source_ip
 WHERE u.via_service IS NULL

@@ -4,40 +4,56 @@
 -- A credential that belongs to no version stands for itself, with secret_id null;
 -- one obtained from a version's credential counts as that version's derived use only.
 -- What names only a principal is no use of a version, and stands for itself as well.
+-- The small side of a join stands on the left: that one is held in memory.
+WITH of_versions AS (
+    SELECT credential_uid FROM version_credentials
+    UNION
+    SELECT credential_uid FROM descent
+),
+-- What a use of a credential is a use of.
+roles AS (
+    SELECT
+        credential_uid, secret_id, version, version_number,
+        credential_uid AS root_credential_uid,
+        NULL AS id_kind, false AS is_derived, NULL AS root_principal,
+        arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS expires_time
+    FROM version_credentials
+    UNION ALL
+    SELECT
+        d.credential_uid, d.secret_id, d.version, d.version_number, d.root_credential_uid,
+        v.id_kind, true AS is_derived, d.root_principal, d.expires_time
+    FROM version_credentials AS v
+    JOIN descent AS d
+        ON d.root_credential_uid = v.credential_uid
+        AND d.secret_id = v.secret_id AND d.version = v.version
+    UNION ALL
+    SELECT
+        l.credential_uid, NULL AS secret_id, NULL AS version, NULL AS version_number,
+        l.root_credential_uid, NULL AS id_kind, true AS is_derived, l.root_principal,
+        l.expires_time
+    FROM of_versions AS o
+    RIGHT ANTI JOIN lineage AS l ON l.root_credential_uid = o.credential_uid
+    WHERE l.root_credential_uid IS NOT NULL
+    UNION ALL
+    SELECT DISTINCT
+        l.credential_uid, NULL AS secret_id, NULL AS version, NULL AS version_number,
+        l.credential_uid AS root_credential_uid, NULL AS id_kind, false AS is_derived,
+        NULL AS root_principal,
+        arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS expires_time
+    FROM of_versions AS o
+    RIGHT ANTI JOIN lineage AS l ON l.credential_uid = o.credential_uid
+    WHERE l.root_credential_uid IS NOT NULL
+)
 SELECT
-    v.secret_id, v.version, v.version_number, c.credential_uid, c.id_kind, false AS is_derived,
-    c.attribution, c.outcome, c.principal, c.workload, c.evidence, c.environment, c.source,
-    c.source_ip, c.user_agent_product, c.hour_time, c.attempt_count, c.first_time, c.last_time,
-    arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS expires_time
-FROM consumer_usage AS c
-LEFT JOIN version_credentials AS v
-    ON v.credential_uid = c.credential_uid AND c.attribution <> 'principal'
-LEFT JOIN (SELECT DISTINCT credential_uid FROM descent) AS d
-    ON d.credential_uid = c.credential_uid AND c.attribution <> 'principal'
-WHERE v.secret_id IS NOT NULL OR d.credential_uid IS NULL
-UNION ALL
-SELECT
-    d.secret_id, d.version, d.version_number, d.root_credential_uid AS credential_uid,
-    v.id_kind, true AS is_derived, 'derived' AS attribution, c.outcome,
-    d.root_principal AS principal, c.workload, c.evidence, c.environment, c.source, c.source_ip,
-    c.user_agent_product, c.hour_time, c.attempt_count, c.first_time, c.last_time, d.expires_time
-FROM consumer_usage AS c
-JOIN descent AS d ON d.credential_uid = c.credential_uid
-JOIN version_credentials AS v
-    ON v.credential_uid = d.root_credential_uid
-    AND v.secret_id = d.secret_id AND v.version = d.version
-WHERE c.attribution <> 'principal'
-UNION ALL
-SELECT
-    NULL AS secret_id, NULL AS version, NULL AS version_number,
-    l.root_credential_uid AS credential_uid, NULL AS id_kind, true AS is_derived,
-    'derived' AS attribution, c.outcome, l.root_principal AS principal, c.workload, c.evidence,
-    c.environment, c.source, c.source_ip, c.user_agent_product, c.hour_time, c.attempt_count,
-    c.first_time, c.last_time, l.expires_time
-FROM consumer_usage AS c
-JOIN lineage AS l ON l.credential_uid = c.credential_uid
-LEFT JOIN version_credentials AS v ON v.credential_uid = l.root_credential_uid
-LEFT JOIN (SELECT DISTINCT credential_uid FROM descent) AS d
-    ON d.credential_uid = l.root_credential_uid
-WHERE c.attribution <> 'principal' AND l.root_credential_uid IS NOT NULL
-    AND v.credential_uid IS NULL AND d.credential_uid IS NULL
+    r.secret_id, r.version, r.version_number,
+    coalesce(r.root_credential_uid, c.credential_uid) AS credential_uid,
+    CASE WHEN r.is_derived THEN r.id_kind ELSE c.id_kind END AS id_kind,
+    coalesce(r.is_derived, false) AS is_derived,
+    CASE WHEN r.is_derived THEN 'derived' ELSE c.attribution END AS attribution,
+    c.outcome,
+    CASE WHEN r.is_derived THEN r.root_principal ELSE c.principal END AS principal,
+    c.workload, c.evidence, c.environment, c.source, c.source_ip, c.user_agent_product,
+    c.hour_time, c.attempt_count, c.first_time, c.last_time, r.expires_time
+FROM roles AS r
+RIGHT JOIN consumer_usage AS c
+    ON c.credential_uid = r.credential_uid AND c.attribution <> 'principal'
