@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::StringViewArray;
 use lastuse_estate::{EstateConfig, LogSource, generate};
 use lastuse_ingest::catalog;
 use lastuse_ingest::normalize::Normalizer;
@@ -60,7 +60,11 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 ///
 /// # Panics
 /// When the logs cannot be read.
-pub fn extract(logs: &Logs, fields: &[String], mut each: impl FnMut(Vec<ArrayRef>, usize)) -> u64 {
+pub fn extract(
+    logs: &Logs,
+    fields: &[String],
+    mut each: impl FnMut(Vec<StringViewArray>, usize),
+) -> u64 {
     let limits = Limits::default();
     let cursor = Cursor::new(logs.bytes.clone());
     let decoder = decode(Box::new(cursor), None, &limits).expect("plain logs");
@@ -81,8 +85,9 @@ pub fn extract(logs: &Logs, fields: &[String], mut each: impl FnMut(Vec<ArrayRef
     while let Some(info) = reader.read_chunk(&mut taken).expect("records") {
         records += info.records;
         let rows = taken.len();
-        let arrays = taken.finish().into_iter().take(fields.len());
-        each(arrays.map(|it| Arc::new(it) as ArrayRef).collect(), rows);
+        let mut arrays = taken.finish();
+        arrays.truncate(fields.len());
+        each(arrays, rows);
     }
     records
 }
@@ -92,6 +97,5 @@ pub fn extract(logs: &Logs, fields: &[String], mut each: impl FnMut(Vec<ArrayRef
 /// # Panics
 /// When the source's SQL does not plan.
 pub fn normalizer(logs: &Logs) -> Normalizer {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(Normalizer::plan(&logs.source.name, &logs.source.sql)).expect("valid SQL")
+    Normalizer::plan(&logs.source.name, &logs.source.sql).expect("valid SQL")
 }

@@ -36,9 +36,11 @@ impl Codes {
         }
     }
 
-    /// The same rows with each code replaced by what `codes` has at its place.
+    /// The same rows with each code replaced by what `codes` has at its place; what is missing
+    /// stays so.
     pub fn through(&self, codes: &[u32]) -> Codes {
         match self {
+            Codes::Same(NULL) => Codes::Same(NULL),
             Codes::Same(code) => Codes::Same(codes[*code as usize]),
             Codes::Rows(rows) => Codes::Rows(rows.iter().map(|it| codes[*it as usize]).collect()),
         }

@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use lastuse_store::Table;
 
 use crate::coded::NULL;
-use crate::protect::{NO_NUMBER, Text};
+use crate::event::{NO_NUMBER, Text};
 use crate::rows::{Rows, Value};
 use crate::segment::{Pick, Segment};
 

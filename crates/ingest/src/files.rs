@@ -18,7 +18,7 @@ use lastuse_sources::Resume;
 use lastuse_store::Table;
 
 use crate::discover::Input;
-use crate::protect::NO_NUMBER;
+use crate::event::NO_NUMBER;
 use crate::rows::{Rows, Value};
 
 /// How many bytes of the decoded head and tail identify a file.

@@ -6,9 +6,11 @@
 //! runs them.
 
 pub mod catalog;
+mod clean;
 pub mod coded;
 pub mod derive;
 pub mod discover;
+pub mod event;
 pub mod files;
 pub mod functions;
 mod memo;

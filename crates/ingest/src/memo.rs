@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(fields.number(0, &column(&[None, None])), Codes::Same(MISSING));
         assert_eq!(fields.number(0, &column(&[Some("b"), Some("b")])), Codes::Same(2));
         assert_eq!(fields.number(1, &column(&[Some("b")])), Codes::Same(1));
-        assert_eq!(fields.forget_above(4), []);
+        assert!(fields.forget_above(4).is_empty());
         assert_eq!(fields.forget_above(3), [0]);
         assert_eq!(fields.number(0, &column(&[Some(LONG)])), Codes::Same(1));
     }

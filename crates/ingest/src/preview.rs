@@ -14,8 +14,9 @@ use lastuse_sources::{
     Source, columns, decode,
 };
 
+use crate::event::{Identifier, NO_NUMBER, Text};
 use crate::normalize::{NormalizeError, Normalizer};
-use crate::protect::{Identifier, InputFacts, NO_NUMBER, Protector, Text};
+use crate::protect::{InputFacts, Protector};
 use crate::segment::Segment;
 
 /// Why there is no preview.

@@ -9,148 +9,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, StringViewArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use lastuse_model::fingerprint::FingerprintKey;
-use lastuse_model::kind::{needs_scope, public_value};
 use lastuse_model::redact::Redactor;
-use lastuse_model::{network, user_agent};
 
+use crate::clean::{Cleaner, GIVEN_ATTRIBUTION, Maker, default_of, makers};
 use crate::coded::{Codes, Dictionary, NULL};
+use crate::event::{Identifier, NO_NUMBER, Text, Texts};
 use crate::memo::{Combinations, Fields, keyed};
 use crate::normalize::{Column, NormalizeError, Normalizer, Part};
-
-/// The text columns of an event as they are held before they are written: the
-/// columns of `events`, and three that only derived tables keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // each is the column of the same name
-pub enum Text {
-    Source,
-    SourceScope,
-    TimeQuality,
-    Category,
-    Action,
-    Outcome,
-    Reason,
-    ReasonClass,
-    CredentialUid,
-    IdKind,
-    Attribution,
-    ViaService,
-    IssuedCredentialUid,
-    IssuedTtlSource,
-    TargetSecretId,
-    TargetVersion,
-    TargetCredentialUid,
-    TargetState,
-    Principal,
-    Workload,
-    WorkloadEvidence,
-    Instance,
-    SourceIp,
-    UserAgent,
-    UserAgentProduct,
-    Account,
-    Region,
-    Environment,
-    Service,
-    Resource,
-    FileUid,
-    IssuedKind,
-    TargetKind,
-    VersionEvidence,
-}
-
-impl Text {
-    /// The text column of that name in a source's SQL, but for those of credentials.
-    fn named(name: &str) -> Option<Text> {
-        let inner = [(Text::VersionEvidence, "version_evidence")];
-        let all = Self::EVENT_COLUMNS.iter().chain(&inner);
-        all.into_iter().find(|it| it.1 == name).map(|it| it.0)
-    }
-
-    /// How many there are.
-    pub const COUNT: usize = Text::VersionEvidence as usize + 1;
-    /// Those that are columns of `events`, with their names there.
-    pub const EVENT_COLUMNS: [(Text, &'static str); 31] = [
-        (Text::Source, "source"),
-        (Text::SourceScope, "source_scope"),
-        (Text::TimeQuality, "time_quality"),
-        (Text::Category, "category"),
-        (Text::Action, "action"),
-        (Text::Outcome, "outcome"),
-        (Text::Reason, "reason"),
-        (Text::ReasonClass, "reason_class"),
-        (Text::CredentialUid, "credential_uid"),
-        (Text::IdKind, "id_kind"),
-        (Text::Attribution, "attribution"),
-        (Text::ViaService, "via_service"),
-        (Text::IssuedCredentialUid, "issued_credential_uid"),
-        (Text::IssuedTtlSource, "issued_ttl_source"),
-        (Text::TargetSecretId, "target_secret_id"),
-        (Text::TargetVersion, "target_version"),
-        (Text::TargetCredentialUid, "target_credential_uid"),
-        (Text::TargetState, "target_state"),
-        (Text::Principal, "principal"),
-        (Text::Workload, "workload"),
-        (Text::WorkloadEvidence, "workload_evidence"),
-        (Text::Instance, "instance"),
-        (Text::SourceIp, "source_ip"),
-        (Text::UserAgent, "user_agent"),
-        (Text::UserAgentProduct, "user_agent_product"),
-        (Text::Account, "account"),
-        (Text::Region, "region"),
-        (Text::Environment, "environment"),
-        (Text::Service, "service"),
-        (Text::Resource, "resource"),
-        (Text::FileUid, "file_uid"),
-    ];
-}
-
-/// Texts one after the other in one piece of memory; an empty one is missing.
-#[derive(Debug, Default)]
-pub struct Texts {
-    ends: Vec<u32>,
-    bytes: String,
-}
-
-impl Texts {
-    /// Appends a text.
-    pub fn push(&mut self, text: &str) {
-        self.bytes.push_str(text);
-        self.ends.push(self.bytes.len() as u32);
-    }
-
-    /// Takes all texts out.
-    pub fn clear(&mut self) {
-        self.ends.clear();
-        self.bytes.clear();
-    }
-
-    /// The text of `row`.
-    pub fn get(&self, row: usize) -> Option<&str> {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
-        let text = &self.bytes[start..self.ends[row] as usize];
-        if text.is_empty() { None } else { Some(text) }
-    }
-}
-
-/// The value of a missing instant or number.
-pub const NO_NUMBER: i64 = i64::MIN;
-
-/// An identifier by which a credential is known, for the table `credentials`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identifier {
-    /// The fingerprint.
-    pub credential_uid: String,
-    /// Its kind.
-    pub kind: String,
-    /// The issuer within which it is unique, or empty.
-    pub scope: String,
-    /// The identifier itself where it is public.
-    pub value: Option<String>,
-}
 
 /// Rows of one chunk with nothing raw in them.
 #[derive(Debug)]
@@ -201,11 +70,7 @@ pub struct InputFacts {
 const MEMO_ENTRIES: usize = 1 << 16;
 /// How many values text columns may have before the whole memo is started afresh.
 const MEMO_WORDS: usize = 300_000;
-/// How many cleaned texts and fingerprints are remembered beside.
-const CACHE_ENTRIES: usize = 100_000;
 
-/// The grade that the SQL gives, which is not yet the grade of the row.
-const GIVEN_ATTRIBUTION: usize = Text::COUNT;
 /// In the order of strength, from the strongest.
 const GRADES: [&str; 4] = ["exact", "derived", "principal", "none"];
 
@@ -228,14 +93,7 @@ impl Protector {
         event_key: [u8; 16],
         cache_key: [u8; 16],
     ) -> Self {
-        let cleaner = Cleaner {
-            key,
-            redactor,
-            cache_key,
-            redacted: HashMap::new(),
-            fingerprints: HashMap::new(),
-            identifiers: Vec::new(),
-        };
+        let cleaner = Cleaner::new(key, redactor, cache_key);
         Self { cleaner, event_key, memos: HashMap::new(), retired: Vec::new() }
     }
 
@@ -255,7 +113,7 @@ impl Protector {
             }
             old => {
                 self.retired.extend(old.map(|it| it.id));
-                Memo::new(normalizer, facts, self.cleaner.cache_key)
+                Memo::new(normalizer, facts, self.cleaner.cache_key())
             }
         };
         let chunk = ChunkFields::new(columns, count);
@@ -263,7 +121,7 @@ impl Protector {
         let mut protected =
             memo.protect(normalizer, chunk, facts, &mut self.cleaner, &self.event_key)?;
         self.memos.insert(name, memo);
-        protected.identifiers = std::mem::take(&mut self.cleaner.identifiers);
+        protected.identifiers = self.cleaner.take_identifiers();
         protected.retired = std::mem::take(&mut self.retired);
         Ok(protected)
     }
@@ -313,102 +171,6 @@ struct PartMemo {
     made: Vec<Vec<u32>>,
 }
 
-/// How columns of the SQL become text columns.
-enum Maker {
-    /// One is redacted; where it is missing, a default stands.
-    Text {
-        column: usize,
-        slot: usize,
-        default: Option<String>,
-    },
-    SourceIp {
-        column: usize,
-    },
-    Product {
-        column: usize,
-    },
-    Uid {
-        credential: CredentialColumns,
-        slot: Text,
-    },
-    /// The kind of the credential of the maker before it.
-    Kind {
-        credential: CredentialColumns,
-        slot: Text,
-    },
-    /// Of a condition: 1 where it holds.
-    Filter,
-}
-
-impl Maker {
-    fn slot(&self) -> usize {
-        match self {
-            Maker::Text { slot, .. } => *slot,
-            Maker::SourceIp { .. } => Text::SourceIp as usize,
-            Maker::Product { .. } => Text::UserAgentProduct as usize,
-            Maker::Uid { slot, .. } | Maker::Kind { slot, .. } => *slot as usize,
-            Maker::Filter => 0,
-        }
-    }
-}
-
-/// The columns of a part that name a credential.
-#[derive(Clone, Copy)]
-struct CredentialColumns {
-    value: usize,
-    kind: Option<usize>,
-    scope: Option<usize>,
-    /// Who wrote the log, which is the scope where none is named.
-    issuer: Option<usize>,
-}
-
-fn makers(part: &Part, facts: &InputFacts) -> Vec<Maker> {
-    let slots = [
-        ("credential", Text::CredentialUid, Text::IdKind),
-        ("issued_credential", Text::IssuedCredentialUid, Text::IssuedKind),
-        ("target_credential", Text::TargetCredentialUid, Text::TargetKind),
-    ];
-    for (name, uid, kind) in slots {
-        let place = |ending: &str| part.position(&format!("{name}_{ending}"));
-        if let Some(value) = place("value") {
-            let issuer = part.position("source_scope");
-            let credential =
-                CredentialColumns { value, kind: place("kind"), scope: place("scope"), issuer };
-            return vec![
-                Maker::Uid { credential, slot: uid },
-                Maker::Kind { credential, slot: kind },
-            ];
-        }
-    }
-    let mut makers = Vec::new();
-    for (column, name) in part.names().iter().enumerate() {
-        let default = default_of(name, facts);
-        match (name.as_str(), Text::named(name)) {
-            ("", _) => makers.push(Maker::Filter),
-            ("source_ip", _) => makers.push(Maker::SourceIp { column }),
-            ("attribution", _) => {
-                makers.push(Maker::Text { column, slot: GIVEN_ATTRIBUTION, default });
-            }
-            (_, Some(text)) => makers.push(Maker::Text { column, slot: text as usize, default }),
-            (_, None) => {}
-        }
-        if name == "user_agent" {
-            makers.push(Maker::Product { column });
-        }
-    }
-    makers
-}
-
-/// What stands where a source's SQL leaves a column out, or a row has nothing in it.
-fn default_of(name: &str, facts: &InputFacts) -> Option<String> {
-    match name {
-        "source_scope" => Some(facts.scope.clone()),
-        "category" => Some(facts.category.clone()),
-        "outcome" => Some("unknown".to_owned()),
-        _ => None,
-    }
-}
-
 impl PartMemo {
     fn new(part: &Part, facts: &InputFacts) -> Self {
         let makers = makers(part, facts);
@@ -426,6 +188,9 @@ impl PartMemo {
         cleaner: &mut Cleaner,
         issuer: &str,
     ) -> Result<Codes, NormalizeError> {
+        if chunk.rows == 0 {
+            return Ok(Codes::Same(NULL));
+        }
         for field in part.fields() {
             if chunk.numbers[*field].is_none() {
                 chunk.numbers[*field] = Some(fields.number(*field, &chunk.columns[*field]));
@@ -505,9 +270,7 @@ impl Memo {
             let (fields, words) = (&mut self.fields, &mut self.words);
             let found = memo.combine(part, &mut chunk, fields, words, cleaner, &facts.scope)?;
             for (maker, made) in memo.makers.iter().zip(&memo.made) {
-                if chunk.rows > 0 {
-                    texts[maker.slot()] = found.through(made);
-                }
+                texts[maker.slot()] = found.through(made);
             }
         }
         texts[Text::Source as usize] = self.constant(Text::Source, &facts.source);
@@ -521,7 +284,7 @@ impl Memo {
         let scopes = (&texts[scope], &self.words[scope]);
         let native = column("native_uid");
         let (native_uids, event_keys) =
-            native_uids(native, scopes, facts, event_key, &cleaner.redactor, chunk.rows);
+            native_uids(native, scopes, facts, event_key, cleaner.redactor(), chunk.rows);
         Ok(Protected {
             rows,
             native_uids,
@@ -616,134 +379,6 @@ impl Memo {
     }
 }
 
-/// Takes secrets out of values.
-struct Cleaner {
-    key: Arc<FingerprintKey>,
-    redactor: Arc<Redactor>,
-    cache_key: [u8; 16],
-    redacted: HashMap<u128, String>,
-    fingerprints: HashMap<u128, Option<Arc<str>>>,
-    /// Those met for the first time.
-    identifiers: Vec<Identifier>,
-}
-
-impl Cleaner {
-    /// The code of what a maker makes of one row of a part's columns.
-    fn make(
-        &mut self,
-        maker: &Maker,
-        columns: &[Column],
-        row: usize,
-        words: &mut Dictionary,
-        issuer: &str,
-    ) -> u32 {
-        let made: Option<Cow<'_, str>> = match maker {
-            Maker::Text { column, default, .. } => match columns[*column].text(row) {
-                Some(text) => Some(self.redact(text).into()),
-                None => default.as_deref().map(Cow::Borrowed),
-            },
-            Maker::SourceIp { column } => columns[*column]
-                .text(row)
-                .map(|it| self.redact(&network::clean_ip(it)))
-                .filter(|it| it != "-")
-                .map(Cow::Owned),
-            Maker::Product { column } => columns[*column]
-                .text(row)
-                .map(|it| self.redact(&user_agent::product(it)))
-                .filter(|it| !it.is_empty())
-                .map(Cow::Owned),
-            Maker::Uid { credential, .. } => {
-                let uid = self.credential(credential, columns, row, issuer);
-                return uid.map_or(NULL, |it| words.intern_shared(&it));
-            }
-            Maker::Kind { credential, .. } => {
-                let named = self.credential(credential, columns, row, issuer).is_some();
-                named.then(|| Cow::Borrowed(text_at(columns, credential.kind, row)))
-            }
-            Maker::Filter => return u32::from(holds(columns, row)),
-        };
-        made.map_or(NULL, |it| words.intern(&it))
-    }
-
-    fn credential(
-        &mut self,
-        credential: &CredentialColumns,
-        columns: &[Column],
-        row: usize,
-        issuer: &str,
-    ) -> Option<Arc<str>> {
-        let value = columns[credential.value].text(row)?;
-        let kind = text_at(columns, credential.kind, row);
-        let scope = match text_at(columns, credential.scope, row) {
-            "" if needs_scope(kind) => match text_at(columns, credential.issuer, row) {
-                "" => issuer.to_owned(),
-                named => self.redact(named),
-            },
-            scope => scope.to_owned(),
-        };
-        self.fingerprint(kind, &scope, value)
-    }
-
-    fn fingerprint(&mut self, kind: &str, scope: &str, value: &str) -> Option<Arc<str>> {
-        let cached = keyed(&self.cache_key, &[kind, scope, value]);
-        if let Some(found) = self.fingerprints.get(&cached) {
-            return found.clone();
-        }
-        if self.fingerprints.len() >= CACHE_ENTRIES {
-            self.fingerprints.clear();
-        }
-        // What is no identifier of its kind (a hash that is not hex, say) is
-        // still what was presented: it is fingerprinted as a secret.
-        let uid = match self.key.credential(kind, scope, value) {
-            Ok(uid) => uid,
-            Err(_) => Some(self.key.secret(value.as_bytes())),
-        };
-        let uid: Option<Arc<str>> = uid.map(|it| it.to_string().into());
-        if let Some(uid) = &uid {
-            let public = public_value(kind, value).map(|it| self.redact(&it));
-            self.identifiers.push(Identifier {
-                credential_uid: uid.to_string(),
-                kind: kind.to_owned(),
-                scope: scope.to_owned(),
-                value: public,
-            });
-        }
-        self.fingerprints.insert(cached, uid.clone());
-        uid
-    }
-
-    fn redact(&mut self, text: &str) -> String {
-        let cached = keyed(&self.cache_key, &[text]);
-        if let Some(found) = self.redacted.get(&cached) {
-            return found.clone();
-        }
-        if self.redacted.len() >= CACHE_ENTRIES {
-            self.redacted.clear();
-        }
-        let clean = self.redactor.redact(text).into_owned();
-        self.redacted.insert(cached, clean.clone());
-        clean
-    }
-}
-
-fn text_at(columns: &[Column], column: Option<usize>, row: usize) -> &str {
-    column.and_then(|it| columns[it].text(row)).unwrap_or("")
-}
-
-/// Whether the condition, which is the only column, holds.
-fn holds(columns: &[Column], row: usize) -> bool {
-    match columns {
-        [Column::Rows(array)] => {
-            let array: &BooleanArray = array.as_boolean();
-            array.is_valid(row) && array.value(row)
-        }
-        [Column::Constant(Some(value))] => {
-            matches!(value, datafusion::scalar::ScalarValue::Boolean(Some(true)))
-        }
-        _ => false,
-    }
-}
-
 fn native_uids(
     native: Option<&Column>,
     (scopes, words): (&Codes, &Dictionary),
@@ -803,3 +438,6 @@ fn numbers(column: Option<&Column>, count: usize) -> Vec<i64> {
     let Some(array) = array_of(column, count) else { return vec![NO_NUMBER; count] };
     array.as_primitive::<Int64Type>().iter().map(|it| it.unwrap_or(NO_NUMBER)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, SchemaRef};
 use lastuse_store::Table;
 
-use crate::protect::NO_NUMBER;
+use crate::event::NO_NUMBER;
 
 /// One value of a row.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,8 @@ use arrow::datatypes::{Int32Type, Schema};
 use lastuse_store::Table;
 
 use crate::coded::{NULL, TextColumn, Translation, make_room};
-use crate::protect::{Identifier, NO_NUMBER, Protected, Text, Texts};
+use crate::event::{Identifier, NO_NUMBER, Text, Texts};
+use crate::protect::Protected;
 use crate::stored::Stored;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;

@@ -7,7 +7,8 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 
-use crate::protect::{NO_NUMBER, event_key};
+use crate::event::NO_NUMBER;
+use crate::protect::event_key;
 
 /// A batch of stored rows; texts and numbers, whatever Parquet made of them.
 pub struct Stored {

@@ -19,9 +19,10 @@ use lastuse_sources::{
 };
 
 use crate::discover::Input;
+use crate::event::NO_NUMBER;
 use crate::files::{Counts, FileState, Known, WINDOW, hash_text};
 use crate::normalize::{NormalizeError, Normalizer};
-use crate::protect::{InputFacts, NO_NUMBER, Protected, Protector};
+use crate::protect::{InputFacts, Protected, Protector};
 
 /// How much of an input is looked at to tell what it is a log of.
 const SAMPLE_BYTES: usize = 64 * 1024;

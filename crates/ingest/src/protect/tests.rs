@@ -1,0 +1,115 @@
+//! Chunks through normalizer and protector together.
+
+use super::*;
+
+const SQL: &str = r#"SELECT "id" AS native_uid, parse_time("time") AS event_time,
+    "key" AS credential_value, 'api_key_id' AS credential_kind, "account" AS source_scope,
+    CASE WHEN "code" = '401' THEN 'rejected' WHEN "code" <> '' THEN 'success' END AS outcome,
+    "user" AS principal, "grade" AS attribution FROM raw WHERE "kind" = 'request'"#;
+const FIELDS: [&str; 8] = ["account", "code", "grade", "id", "key", "kind", "time", "user"];
+
+fn protector() -> Protector {
+    let key = Arc::new(FingerprintKey::from_bytes(&[7; 32]));
+    let redactor = Arc::new(Redactor::new(key.as_ref().clone(), []));
+    Protector::new(key, redactor, [1; 16], [2; 16])
+}
+
+fn facts(scope: &str) -> InputFacts {
+    InputFacts {
+        source: "test".to_owned(),
+        category: "upstream".to_owned(),
+        scope: scope.to_owned(),
+        file_uid: "f".to_owned(),
+    }
+}
+
+/// Rows of id, key, code, user, grade, kind; empty is missing.
+fn columns(rows: &[[&str; 6]]) -> Vec<StringViewArray> {
+    let column = |name: &str| -> StringViewArray {
+        let place =
+            ["id", "key", "code", "user", "grade", "kind"].iter().position(|it| *it == name);
+        let value = |row: &[&str; 6]| match place {
+            Some(place) => Some(row[place].to_owned()).filter(|it| !it.is_empty()),
+            None if name == "time" => Some("2026-01-01T00:00:00Z".to_owned()),
+            None => None,
+        };
+        rows.iter().map(value).collect()
+    };
+    FIELDS.iter().map(|it| column(it)).collect()
+}
+
+/// What has been said of a memo's codes so far, and a column in words.
+#[derive(Default)]
+struct Words(Vec<Vec<Arc<str>>>);
+
+impl Words {
+    fn learn(&mut self, chunk: &Protected) {
+        self.0.resize(Text::COUNT, Vec::new());
+        self.0.iter_mut().zip(&chunk.values).for_each(|(it, new)| it.extend(new.iter().cloned()));
+    }
+
+    fn column(&self, chunk: &Protected, text: Text) -> Vec<&str> {
+        let value = |row: usize| match chunk.texts[text as usize].at(row) {
+            NULL => "",
+            code => &self.0[text as usize][code as usize],
+        };
+        (0..chunk.rows.len()).map(value).collect()
+    }
+}
+
+#[test]
+fn chunks_of_one_memo_agree_on_codes() {
+    let (mut protector, normalizer) = (protector(), Normalizer::plan("test", SQL).unwrap());
+    assert_eq!(normalizer.fields(), FIELDS);
+    let mut words = Words::default();
+    let mut uids = Vec::new();
+    for rows in [
+        &[["1", "k1", "200", "ann", "", "request"], ["2", "k2", "401", "ann", "", "request"]][..],
+        &[],
+        &[["3", "k3", "", "bob", "", "other"], ["4", "k1", "", "bob", "", "request"]],
+    ] {
+        let columns = columns(rows);
+        let chunk = protector.protect(&normalizer, columns, rows.len(), &facts("s")).unwrap();
+        words.learn(&chunk);
+        assert_eq!(chunk.event_times.len(), chunk.rows.len());
+        let column = |text: Text| words.column(&chunk, text).join(" ");
+        uids.push((column(Text::CredentialUid), column(Text::Outcome), column(Text::Principal)));
+    }
+    assert_eq!((uids[0].1.as_str(), uids[0].2.as_str()), ("success rejected", "ann ann"));
+    assert_eq!((uids[2].1.as_str(), uids[2].2.as_str()), ("unknown", "bob"));
+    assert!(uids[1].0.is_empty() && uids[0].0.starts_with(&uids[2].0));
+    assert!(!uids[2].0.is_empty());
+}
+
+#[test]
+fn a_grade_is_never_claimed_without_a_credential() {
+    let (mut protector, normalizer) = (protector(), Normalizer::plan("test", SQL).unwrap());
+    let rows = [
+        ["1", "k", "200", "ann", "", "request"],
+        ["2", "k", "200", "ann", "derived", "request"],
+        ["3", "", "200", "ann", "exact", "request"],
+        ["4", "", "200", "", "principal", "request"],
+        ["5", "-", "200", "", "", "request"],
+    ];
+    let chunk = protector.protect(&normalizer, columns(&rows), 5, &facts("s")).unwrap();
+    let mut words = Words::default();
+    words.learn(&chunk);
+    let grades = words.column(&chunk, Text::Attribution);
+    assert_eq!(grades, ["exact", "derived", "principal", "principal", "none"]);
+}
+
+#[test]
+fn the_same_key_of_another_issuer_is_another_credential() {
+    let (mut protector, normalizer) = (protector(), Normalizer::plan("test", SQL).unwrap());
+    let rows = [["1", "k", "200", "", "", "request"]];
+    let mut uid = |scope: &str| {
+        let chunk = protector.protect(&normalizer, columns(&rows), 1, &facts(scope)).unwrap();
+        let mut words = Words::default();
+        words.learn(&chunk);
+        let uid = words.column(&chunk, Text::CredentialUid)[0].to_owned();
+        (uid, words.column(&chunk, Text::SourceScope)[0].to_owned())
+    };
+    let (first, second) = (uid("one"), uid("two"));
+    assert_ne!(first.0, second.0);
+    assert_eq!((first.1.as_str(), second.1.as_str()), ("one", "two"));
+}
