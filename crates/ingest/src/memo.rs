@@ -230,7 +230,7 @@ impl Combinations {
         let (keys, key) = (&self.keys, &self.key);
         let found = self.index.find(hash, |it| {
             let start = *it as usize * width;
-            keys[start..start + width] == key[..]
+            keys[start..start + width].iter().zip(key).all(|(a, b)| a == b)
         });
         if let Some(found) = found {
             return *found;

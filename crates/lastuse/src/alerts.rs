@@ -1,10 +1,10 @@
 //! `lastuse alerts`: uses of retired secret versions.
 
 use clap::Args;
-use lastuse_render::{Format, UnknownFormat, ocsf};
+use lastuse_render::ocsf;
 
 use crate::cli::FOUND;
-use crate::output::print_with_first;
+use crate::output::{OutputFormat, print_with_first, unknown_format};
 use crate::workspace::Workspace;
 
 /// Flags of `alerts`.
@@ -13,7 +13,7 @@ pub struct AlertsArgs {
     /// Only findings whose last event is at or after this instant
     #[arg(long, value_name = "TIME")]
     pub since: Option<jiff::Timestamp>,
-    /// table, json, ndjson, csv or ocsf (OCSF Detection Finding, one per line)
+    /// table, json, ndjson, csv, html, parquet or ocsf (OCSF Detection Finding, one per line)
     #[arg(long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
     pub format: AlertFormat,
 }
@@ -22,15 +22,18 @@ pub struct AlertsArgs {
 #[derive(Debug, Clone, Copy)]
 pub enum AlertFormat {
     /// As rows.
-    Rows(Format),
+    Rows(OutputFormat),
     /// As OCSF Detection Findings.
     Ocsf,
 }
 
-fn parse_format(text: &str) -> Result<AlertFormat, UnknownFormat> {
+fn parse_format(text: &str) -> Result<AlertFormat, String> {
     match text {
         "ocsf" => Ok(AlertFormat::Ocsf),
-        other => other.parse().map(AlertFormat::Rows),
+        other => match other.parse() {
+            Ok(format) => Ok(AlertFormat::Rows(format)),
+            Err(error) => Err(unknown_format(&error, &["parquet", "ocsf"])),
+        },
     }
 }
 

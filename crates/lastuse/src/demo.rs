@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use lastuse_estate::{EstateConfig, LogSource, Truth, generate};
-use lastuse_render::Format;
 
 use crate::ingest::{IngestArgs, TABLE, print_report, read, thousands};
 use crate::inventory::{InventoryArgs, show};
-use crate::output::{OutputArgs, say};
+use crate::output::{OutputArgs, OutputFormat, say};
 use crate::secrets::import;
 use crate::workspace::Workspace;
 
@@ -105,7 +104,7 @@ fn main_job(
         format: TABLE.to_owned(),
     };
     let report = read(&demo, &ingest)?;
-    let is_table = args.output.format == Format::Table;
+    let is_table = args.output.format == OutputFormat::TABLE;
     if is_table {
         print_report(&report)?;
         say!("");

@@ -5,9 +5,8 @@ use std::io::Write;
 use anyhow::Context;
 use clap::Args;
 use lastuse_query::Catalog;
-use lastuse_render::Format;
 
-use crate::output::{OutputArgs, options, print};
+use crate::output::{OutputArgs, OutputFormat, options, print};
 use crate::workspace::Workspace;
 
 /// Flags of `inventory`.
@@ -32,7 +31,7 @@ pub fn run(workspace: &Workspace, args: &InventoryArgs) -> anyhow::Result<u8> {
 pub fn show(workspace: &Workspace, catalog: &Catalog, args: &InventoryArgs) -> anyhow::Result<()> {
     let secret = args.secret.as_deref();
     let answer = workspace.runtime.block_on(catalog.report_rows("inventory", secret))?;
-    if args.output.format != Format::Table {
+    if args.output.format != OutputFormat::TABLE {
         return print(&answer, args.output.format);
     }
     let mut out = std::io::stdout().lock();

@@ -1,13 +1,18 @@
 //! Rows on standard output: for people at a terminal, for machines in a pipe.
 
 use std::io::{IsTerminal, Write};
+use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::Context;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use clap::Args;
 use lastuse_query::Answer;
-use lastuse_render::{Format, Options, render};
+use lastuse_render::{Format, Options, UnknownFormat, render};
+use parquet::arrow::ArrowWriter;
+
+use crate::errors::hinted;
 
 /// Prints a line on standard output; a reader that went away is an error like
 /// any other, and not a panic.
@@ -24,9 +29,46 @@ pub(crate) use say;
 /// How rows are printed.
 #[derive(Debug, Clone, Args)]
 pub struct OutputArgs {
-    /// table, json, ndjson or csv
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
-    pub format: Format,
+    /// table, json, ndjson, csv, html or parquet
+    #[arg(long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
+    pub format: OutputFormat,
+}
+
+fn parse_format(given: &str) -> Result<OutputFormat, String> {
+    given.parse().map_err(|it| unknown_format(&it, &["parquet"]))
+}
+
+/// What to use instead of a format that is not there; `more` are those of this command.
+pub fn unknown_format(error: &UnknownFormat, more: &[&str]) -> String {
+    let mut known: Vec<&str> = Format::ALL.iter().map(|it| it.name()).collect();
+    known.extend(more);
+    let last = known.pop().unwrap_or_default();
+    format!("there is no format `{}`: use {} or {last}", error.given, known.join(", "))
+}
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// Text of some kind.
+    Text(Format),
+    /// A Parquet file, which other engines read with its types.
+    Parquet,
+}
+
+impl OutputFormat {
+    /// Aligned columns for people.
+    pub const TABLE: OutputFormat = OutputFormat::Text(Format::Table);
+}
+
+impl FromStr for OutputFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        if given.eq_ignore_ascii_case("parquet") {
+            return Ok(OutputFormat::Parquet);
+        }
+        given.parse().map(OutputFormat::Text)
+    }
 }
 
 /// Whether standard output is a terminal, and how wide.
@@ -40,14 +82,18 @@ pub fn options() -> Options {
 }
 
 /// Prints rows in the wanted format.
-pub fn print(answer: &Answer, format: Format) -> anyhow::Result<()> {
+pub fn print(answer: &Answer, format: OutputFormat) -> anyhow::Result<()> {
     print_rows(&answer.schema, &answer.batches, format)
 }
 
 /// Prints rows in the wanted format; for people with the columns `first` before
 /// the others, since a narrow terminal shows only the first ones.
-pub fn print_with_first(answer: &Answer, first: &[&str], format: Format) -> anyhow::Result<()> {
-    if format != Format::Table {
+pub fn print_with_first(
+    answer: &Answer,
+    first: &[&str],
+    format: OutputFormat,
+) -> anyhow::Result<()> {
+    if format != OutputFormat::TABLE {
         return print(answer, format);
     }
     let fields = answer.schema.fields();
@@ -64,9 +110,27 @@ pub fn print_with_first(answer: &Answer, first: &[&str], format: Format) -> anyh
 pub fn print_rows(
     schema: &SchemaRef,
     batches: &[RecordBatch],
-    format: Format,
+    format: OutputFormat,
 ) -> anyhow::Result<()> {
+    let OutputFormat::Text(format) = format else { return write_parquet(schema, batches) };
     let mut out = std::io::stdout().lock();
     render(batches, schema, format, &options(), &mut out).context("cannot print the rows")?;
     out.flush().context("cannot print the rows")
+}
+
+fn write_parquet(schema: &SchemaRef, batches: &[RecordBatch]) -> anyhow::Result<()> {
+    if std::io::stdout().is_terminal() {
+        return Err(hinted(
+            "Parquet is not shown on a terminal",
+            "write it to a file: `lastuse ... --format parquet > rows.parquet`",
+        ));
+    }
+    let write = || -> Result<(), parquet::errors::ParquetError> {
+        let mut writer = ArrowWriter::try_new(std::io::stdout(), Arc::clone(schema), None)?;
+        for batch in batches {
+            writer.write(batch)?;
+        }
+        writer.close().map(drop)
+    };
+    write().context("cannot write the rows as Parquet")
 }

@@ -7,10 +7,9 @@ use anyhow::Context;
 use clap::Subcommand;
 use lastuse_ingest::preview::{Preview, preview};
 use lastuse_model::redact::Redactor;
-use lastuse_render::Format;
 
 use crate::errors::{hinted, printable};
-use crate::output::{OutputArgs, print_rows, say};
+use crate::output::{OutputArgs, OutputFormat, print_rows, say};
 use crate::workspace::{Workspace, passing_key};
 
 /// What to do with sources.
@@ -94,7 +93,7 @@ fn test(
     let redactor = Arc::new(Redactor::new((*key).clone(), known));
     let preview = preview(&catalog, source, file, key, redactor, rows)
         .with_context(|| format!("cannot read `{}`", file.display()))?;
-    if output.format == Format::Table {
+    if output.format == OutputFormat::TABLE {
         explain(&preview)?;
     }
     let Some(batch) = &preview.rows else { return Ok(1) };

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use common::{Estate, binary, call, folder, ingest, lastuse, run};
 use lastuse_estate::EstateConfig;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -176,6 +177,33 @@ fn records(csv: &str) -> Vec<usize> {
     }
     assert!(!quoted && cells == 1, "the last record ends");
     all
+}
+
+#[test]
+fn parquet_and_html_hold_the_rows_that_json_has() {
+    let (_, data) = filled();
+    for report in REPORTS {
+        let args = |format| report.iter().copied().chain(["--format", format]);
+        let json = call(data.path(), args("json")).stdout;
+        let json: Vec<Value> = serde_json::from_str(&json).expect("JSON");
+        let file = tempfile::tempfile().expect("a file");
+        let out = file.try_clone().expect("a handle");
+        let status = lastuse(data.path()).args(args("parquet")).stdout(out).status();
+        assert!(status.expect("the binary runs").code().is_some_and(|it| it == 0 || it == 3));
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file");
+        let names: Vec<String> =
+            reader.schema().fields().iter().map(|it| it.name().clone()).collect();
+        let rows: usize =
+            reader.build().expect("rows").map(|it| it.expect("a batch").num_rows()).sum();
+        assert_eq!(rows, json.len(), "{report:?}");
+        let page = call(data.path(), args("html")).stdout;
+        assert!(page.starts_with("<!doctype html>") && page.contains(" rows</caption>"));
+        assert_eq!(page.matches("<tr>").count(), json.len() + 1, "{report:?}");
+        for name in names {
+            assert!(page.contains(&format!("<th scope=\"col\">{name}</th>")), "{report:?}: {name}");
+            assert!(json.iter().all(|it| it.get(&name).is_some()), "{report:?}: {name}");
+        }
+    }
 }
 
 #[test]

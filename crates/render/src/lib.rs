@@ -1,4 +1,4 @@
-//! Rows to text, JSON and CSV: the same input gives the same bytes.
+//! Rows to text, JSON, CSV and HTML: the same input gives the same bytes.
 //!
 //! [`render`] writes any rows in a [`Format`]; [`inventory`] writes the rows of
 //! the inventory report for people. JSON and NDJSON carry every value exactly.
@@ -7,6 +7,7 @@
 
 mod cell;
 mod csv;
+mod html;
 mod inventory;
 mod json;
 mod layout;
@@ -40,11 +41,14 @@ pub enum Format {
     Ndjson,
     /// RFC 4180, with cells that a spreadsheet would run made harmless.
     Csv,
+    /// A page with one table, for a browser or a ticket.
+    Html,
 }
 
 impl Format {
     /// Every format, in the order in which help texts list them.
-    pub const ALL: [Format; 4] = [Format::Table, Format::Json, Format::Ndjson, Format::Csv];
+    pub const ALL: [Format; 5] =
+        [Format::Table, Format::Json, Format::Ndjson, Format::Csv, Format::Html];
 
     /// The name used on the command line.
     pub fn name(self) -> &'static str {
@@ -53,6 +57,7 @@ impl Format {
             Format::Json => "json",
             Format::Ndjson => "ndjson",
             Format::Csv => "csv",
+            Format::Html => "html",
         }
     }
 }
@@ -74,7 +79,7 @@ impl FromStr for Format {
 
 /// A name that is no [`Format`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no format `{given}`: use table, json, ndjson or csv")]
+#[error("there is no format `{given}`: use table, json, ndjson, csv or html")]
 pub struct UnknownFormat {
     /// The name as it was given, control characters made visible.
     pub given: String,
@@ -138,6 +143,7 @@ pub fn render(
         Format::Json => json::write_array(batches, schema, &mut out)?,
         Format::Ndjson => json::write_lines(batches, schema, &mut out)?,
         Format::Csv => csv::write(batches, schema, &mut out)?,
+        Format::Html => html::write(batches, schema, &mut out)?,
     }
     out.flush()?;
     Ok(())
@@ -179,7 +185,7 @@ mod tests {
         let error = "xml\u{1b}[2J".parse::<Format>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            r"there is no format `xml\u{1b}[2J`: use table, json, ndjson or csv"
+            r"there is no format `xml\u{1b}[2J`: use table, json, ndjson, csv or html"
         );
     }
 
