@@ -1,7 +1,7 @@
 -- coverage: what each source and scope was seen to cover.
 -- Answers: which logs could have shown a use, from when and up to when?
--- Reads: coverage, rejects, source_facts, params (as_of_time)
--- Cannot show: holes inside the interval; the event density per hour is in `coverage`.
+-- Reads: coverage, coverage_holes, rejects, source_facts, params (as_of_time)
+-- Cannot show: holes of less than an hour; the view `coverage_holes` says how they are found.
 -- Counts are those of whole hours, the one of the report included. Rejected records whose scope
 -- could not be read stand under the scope that their file was given.
 WITH seen AS (
@@ -17,6 +17,16 @@ WITH seen AS (
     WHERE c.first_time <= p.as_of_time
     GROUP BY 1, 2
 ),
+silent AS (
+    SELECT
+        source, source_scope, count(*) AS hole_count,
+        array_agg(
+            named_struct('start_time', start_time, 'end_time', end_time, 'evidence', evidence)
+            ORDER BY start_time
+        ) AS holes
+    FROM coverage_holes
+    GROUP BY 1, 2
+),
 refused AS (
     SELECT source, coalesce(source_scope, '') AS source_scope, count(*) AS reject_count
     FROM rejects
@@ -30,9 +40,12 @@ SELECT
     coalesce(s.event_count, 0) AS event_count,
     coalesce(s.observed_hours, 0) AS observed_hours,
     coalesce(r.reject_count, 0) AS reject_count,
+    coalesce(h.hole_count, 0) AS hole_count,
     f.delay,
-    f.blind_spots
+    f.blind_spots,
+    h.holes
 FROM seen AS s
 FULL JOIN refused AS r ON r.source = s.source AND r.source_scope = s.source_scope
+LEFT JOIN silent AS h ON h.source = s.source AND h.source_scope = s.source_scope
 LEFT JOIN source_facts AS f ON f.source = coalesce(s.source, r.source)
 ORDER BY 1, 2
