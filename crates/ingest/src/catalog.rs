@@ -17,7 +17,7 @@ pub enum CatalogError {
         /// The folder's name.
         name: String,
         /// What is wrong.
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// A file of a source's folder cannot be read.
     #[error("cannot read `{}`", path.display())]
@@ -29,7 +29,7 @@ pub enum CatalogError {
     },
     /// The sources do not go together.
     #[error("cannot use these sources together")]
-    Catalog(#[source] SourceError),
+    Catalog(#[source] Box<SourceError>),
 }
 
 /// The sources that come with the product, and those in the folders `extra`
@@ -50,7 +50,7 @@ pub fn load(extra: &[PathBuf]) -> Result<Catalog, CatalogError> {
             sources.push(source);
         }
     }
-    Catalog::new(sources).map_err(CatalogError::Catalog)
+    Catalog::new(sources).map_err(|it| CatalogError::Catalog(Box::new(it)))
 }
 
 fn load_folder(root: &Path) -> Result<Vec<Source>, CatalogError> {
@@ -73,5 +73,5 @@ fn load_folder(root: &Path) -> Result<Vec<Source>, CatalogError> {
 
 fn parse(name: &str, toml: &str, sql: &str) -> Result<Source, CatalogError> {
     Source::parse(name, toml, sql)
-        .map_err(|source| CatalogError::Source { name: name.to_owned(), source })
+        .map_err(|it| CatalogError::Source { name: name.to_owned(), source: Box::new(it) })
 }

@@ -86,6 +86,11 @@ impl Segment {
         self.event_times.len()
     }
 
+    /// Whether it holds no rows.
+    pub fn is_empty(&self) -> bool {
+        self.event_times.is_empty()
+    }
+
     /// Appends the rows `kept` of a chunk. `records` are the record numbers of
     /// the chunk's extracted rows.
     /// `words` are those of the chunk's memo.

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
 use lastuse_model::fingerprint::FingerprintKey;
@@ -94,7 +94,7 @@ pub(crate) struct Shared<'a> {
 pub(crate) struct Pass<'a> {
     pub shared: &'a Shared<'a>,
     pub inputs: &'a [Input],
-    queue: Mutex<(usize, std::sync::mpsc::Sender<(usize, Receiver<Message>)>)>,
+    queue: Mutex<(usize, Sender<(usize, Receiver<Message>)>)>,
     turn: Mutex<Turn>,
     turned: Condvar,
 }
