@@ -28,7 +28,7 @@ use crate::rows::{Rows, Value};
 use crate::seen::{Seen, Verdict};
 use crate::segment::{Segment, day_of};
 use crate::stored::Stored;
-use crate::worker::{Chunk, End, Message, Nothing, Pass, Shared};
+use crate::worker::{Chunk, Delivery, End, Message, Nothing, Pass, Shared};
 
 /// How many native ids are held before whole days are forgotten.
 const SEEN_BUDGET: usize = 6_000_000;
@@ -253,7 +253,7 @@ impl Committer<'_> {
     fn take_inputs(
         &mut self,
         inputs: &[Input],
-        receiver: Receiver<(usize, Receiver<Message>)>,
+        receiver: Receiver<Delivery>,
     ) -> Result<Vec<Input>, IngestError> {
         let mut later = Vec::new();
         // The senders live in the pass, so the end is known by counting.

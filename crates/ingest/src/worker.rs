@@ -27,6 +27,9 @@ use crate::protect::{InputFacts, Protected, Protector};
 /// How much of an input is looked at to tell what it is a log of.
 const SAMPLE_BYTES: usize = 64 * 1024;
 
+/// The number of an input, and what it sends.
+pub(crate) type Delivery = (usize, Receiver<Message>);
+
 /// What one input sends to the thread that commits.
 pub(crate) enum Message {
     /// The input is known, and so is where reading starts.
@@ -94,7 +97,7 @@ pub(crate) struct Shared<'a> {
 pub(crate) struct Pass<'a> {
     pub shared: &'a Shared<'a>,
     pub inputs: &'a [Input],
-    queue: Mutex<(usize, Sender<(usize, Receiver<Message>)>)>,
+    queue: Mutex<(usize, Sender<Delivery>)>,
     turn: Mutex<Turn>,
     turned: Condvar,
 }
@@ -110,10 +113,7 @@ struct Turn {
 impl<'a> Pass<'a> {
     /// A pass over `inputs`; each input's messages come through a receiver of
     /// its own, and the receivers come in the order of the inputs.
-    pub(crate) fn new(
-        shared: &'a Shared<'a>,
-        inputs: &'a [Input],
-    ) -> (Self, Receiver<(usize, Receiver<Message>)>) {
+    pub(crate) fn new(shared: &'a Shared<'a>, inputs: &'a [Input]) -> (Self, Receiver<Delivery>) {
         let (sender, receiver) = std::sync::mpsc::channel();
         let pass = Self {
             shared,
