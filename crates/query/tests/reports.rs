@@ -13,6 +13,7 @@
 //! With `LASTUSE_UPDATE_SLT=1` the answers are written into the files instead of
 //! being compared: read the difference before it is kept.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -216,4 +217,101 @@ async fn every_view_answers_as_its_test_file_says() {
 #[tokio::test]
 async fn every_report_answers_as_its_test_file_says() {
     run("reports").await;
+}
+
+/// Pseudo-random numbers (xorshift64*), the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    /// Between 0 and 1.
+    fn share(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+const HOUR: f64 = 3_600.0;
+
+/// Times of a source's events in seconds over `days`: a Poisson stream, by day only or always.
+fn stream(dice: &mut Dice, days: f64, per_hour: f64, by_day: bool) -> Vec<f64> {
+    let (mut times, mut at) = (Vec::new(), 0.0);
+    while at < days * 24.0 * HOUR {
+        at += -(1.0 - dice.share()).ln() * HOUR / per_hour;
+        let hour = (at / HOUR) % 24.0;
+        if !by_day || (8.0..18.0).contains(&hour) {
+            times.push(at);
+        }
+    }
+    times
+}
+
+/// Of each hour with events its number, and the first and last of them.
+fn hours(times: &[f64]) -> Vec<(i64, f64, f64)> {
+    let mut hours: Vec<(i64, f64, f64)> = Vec::new();
+    for time in times {
+        let hour = (time / HOUR) as i64;
+        match hours.last_mut() {
+            Some(last) if last.0 == hour => last.2 = *time,
+            _ => hours.push((hour, *time, *time)),
+        }
+    }
+    hours
+}
+
+/// The gap up to which a source's gaps are usual, as the view takes it.
+fn usual_gap(hours: &[(i64, f64, f64)]) -> f64 {
+    let mut gaps: Vec<f64> = hours.windows(2).map(|it| it[1].1 - it[0].2).collect();
+    gaps.sort_by(|a, b| b.total_cmp(a));
+    gaps[gaps.len() / 100 + 1]
+}
+
+/// Removed spans of three usual gaps and more are listed, and at most 1 % of the others.
+#[tokio::test]
+async fn holes_are_found_and_hardly_any_other_is() {
+    let mut dice = Dice(20_261_123);
+    let mut tables = Tables::empty("2027-01-01T00:00:00Z").await.unwrap();
+    let start = "2026-05-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    let at = |seconds: f64| start + jiff::SignedDuration::from_millis((seconds * 1e3) as i64);
+    let (mut removed, mut gap_count) = (BTreeMap::new(), 0);
+    for number in 0..60 {
+        let per_hour = 0.3 * 1.1_f64.powi(number);
+        let by_day = number % 3 == 0;
+        let mut times = stream(&mut dice, 45.0, per_hour, by_day);
+        let length = (usual_gap(&hours(&times)) * 3.3).max(1.2 * HOUR);
+        // Not across a pause of the source's own, which would not be a removed span.
+        let begin = (5.0 + dice.share() * 30.0).floor() * 24.0 * HOUR + 9.0 * HOUR;
+        times.retain(|it| *it < begin || *it >= begin + length);
+        removed.insert(format!("s{number:03}"), (at(begin), at(begin + length)));
+        let hours = hours(&times);
+        gap_count += hours.len() - 1;
+        let values: Vec<String> = hours
+            .iter()
+            .map(|(hour, first, last)| {
+                let hour = at(*hour as f64 * HOUR);
+                format!(
+                    "('test', 's{number:03}', '{hour}', '{}', '{}', 1, 'events')",
+                    at(*first),
+                    at(*last)
+                )
+            })
+            .collect();
+        let columns =
+            "source, source_scope, hour_time, first_time, last_time, record_count, evidence";
+        let insert = format!("INSERT INTO coverage ({columns}) VALUES {}", values.join(", "));
+        tables.answer(&insert).await.unwrap();
+    }
+    let sql = "SELECT source_scope, start_time, end_time FROM coverage_holes";
+    let DBOutput::Rows { rows, .. } = tables.answer(sql).await.unwrap() else { panic!() };
+    let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let mut false_count = 0;
+    for row in &rows {
+        let (begin, end) = removed[&row[0]];
+        let is_removed = time(&row[1]) <= begin && time(&row[2]) >= end;
+        false_count += usize::from(!is_removed);
+    }
+    let found = rows.len() - false_count;
+    assert_eq!(found, removed.len(), "holes not found: of {} sources {found}", removed.len());
+    assert!(false_count * 100 <= gap_count, "{false_count} false holes of {gap_count} gaps");
 }
