@@ -155,6 +155,18 @@ pub enum SourceError {
         #[source]
         source: Box<regex::Error>,
     },
+    /// A stage that looks into what is known only when its record is done.
+    #[error(
+        "`match[{index}].field` of source `{name}` is `{field}`, which no pattern can look into: take it apart in the SQL"
+    )]
+    NoText {
+        /// The source.
+        name: String,
+        /// The stage, from 0.
+        index: usize,
+        /// What was given.
+        field: String,
+    },
     /// An alias with the name of a field that every record has.
     #[error(
         "`fields.{field}` of source `{name}` takes the name of a field that every record has: choose another"
@@ -348,6 +360,9 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
 }
 
 fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, SourceError> {
+    if read.field != "_line" && PSEUDO_FIELDS.contains(&read.field.as_str()) {
+        return Err(SourceError::NoText { name: name.to_owned(), index, field: read.field });
+    }
     let patterns = read.patterns.iter().enumerate();
     let patterns = patterns
         .map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it))

@@ -98,6 +98,8 @@ fn an_error_names_the_key() {
     );
     let bad = format!("{MINIMAL}[[match]]\nfield = \"x\"\npatterns = ['(']\n");
     assert!(error(&bad).contains("`match[0].patterns[0]`"), "{}", error(&bad));
+    let bad = format!("{MINIMAL}[[match]]\nfield = \"_file_name\"\npatterns = ['x']\n");
+    assert!(error(&bad).contains("`match[0].field` of source `a_log`"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[fields]\n_line = [\"x\"]\n");
     assert!(error(&bad).contains("`fields._line`"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[fields]\na = []\n");
