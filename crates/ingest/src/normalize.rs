@@ -16,6 +16,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::error::DataFusionError;
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
@@ -23,7 +24,8 @@ use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, Visit, visit_expressions,
+    Expr, ExprWithAlias, Ident, Query, Select, SelectItem, SetExpr, Statement, Visit,
+    visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -217,12 +219,7 @@ impl Normalizer {
         let query = parse(name, sql)?;
         let select = plain_select(name, &query)?;
         let fields = field_names(&query);
-        let planner = Planner {
-            source: name,
-            fields: &fields,
-            context: context()
-                .map_err(|source| NormalizeError::Plan { name: name.to_owned(), source })?,
-        };
+        let planner = Planner { source: name, fields: &fields, state: state() };
         let columns = columns_of(name, select)?;
         let filter = select.selection.iter().map(|it| (String::new(), it)).collect::<Vec<_>>();
         let filter = filter.first().map(|_| planner.part(&filter)).transpose()?;
@@ -264,7 +261,7 @@ type Item<'a> = (String, &'a Expr);
 struct Planner<'a> {
     source: &'a str,
     fields: &'a [String],
-    context: SessionContext,
+    state: SessionState,
 }
 
 impl Planner<'_> {
@@ -341,11 +338,13 @@ impl Planner<'_> {
         expression: &Expr,
         schema: &DFSchema,
     ) -> Result<Arc<dyn PhysicalExpr>, DataFusionError> {
-        let logical = self.context.parse_sql_expr(&expression.to_string(), schema)?;
+        // As parsed: printed and parsed again, two quotes in a text would become one.
+        let parsed = ExprWithAlias { expr: expression.clone(), alias: None };
+        let logical = self.state.create_logical_expr_from_sql_expr(parsed, schema)?;
         let facts = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
         let simplifier = ExprSimplifier::new(facts);
         let logical = simplifier.simplify(simplifier.coerce(logical, schema)?)?;
-        self.context.create_physical_expr(logical, schema)
+        self.state.create_physical_expr(logical, schema)
     }
 }
 
@@ -353,7 +352,7 @@ fn is_triple(ending: &str) -> bool {
     ["_value", "_kind", "_scope"].contains(&ending)
 }
 
-fn context() -> Result<SessionContext, DataFusionError> {
+fn state() -> SessionState {
     let mut config = SessionConfig::new().with_target_partitions(1);
     let options = config.options_mut();
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
@@ -362,7 +361,7 @@ fn context() -> Result<SessionContext, DataFusionError> {
     for function in functions::all() {
         context.register_udf(function);
     }
-    Ok(context)
+    context.state()
 }
 
 fn is_event_column(name: &str) -> bool {
@@ -497,6 +496,14 @@ mod tests {
         let values = outcome.evaluate(vec![text(&[None, Some("E")])], 2).unwrap();
         assert_eq!((values[0].text(0), values[0].text(1)), (Some("success"), Some("error")));
         assert_eq!(service.evaluate(vec![], 1).unwrap()[0].text(0), Some("x"));
+    }
+
+    #[test]
+    fn a_text_is_what_stands_in_the_file() {
+        let sql = r#"SELECT replace("a", '''''', '''') AS action FROM raw"#;
+        let normalizer = Normalizer::plan("test", sql).unwrap();
+        let values = normalizer.parts()[0].evaluate(vec![text(&[Some("it''s 'x'")])], 1).unwrap();
+        assert_eq!(values[0].text(0), Some("it's 'x'"));
     }
 
     #[test]
