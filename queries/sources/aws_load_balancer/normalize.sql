@@ -1,0 +1,95 @@
+-- aws_load_balancer: requests to load balancers, and their TLS connections.
+--
+-- Shows: in connection logs, which client certificate (serial and subject)
+-- opened a connection, or why it was refused; in access logs, requests with
+-- their status, and a raw key where a client put one into the query string.
+--
+-- Cannot show: credentials in headers; which requests came over a connection
+-- (the trace id of both logs tells, but rows are read one by one).
+--
+-- Choices: Statuses as in http_json: 401 and 407 refused (`rejected`), 403
+-- authenticated and not allowed (`denied`), 5xx a fault, and any other 4xx a
+-- use with its reason. A connection whose certificate was verified is a use: it
+-- stands for all requests that follow on it. One without a certificate is
+-- skipped. Trace ids of requests can be chosen by clients and are no id; a
+-- connection's id is.
+SELECT
+    "connection" AS native_uid,
+    parse_time("time") AS event_time,
+    CASE WHEN "connection" IS NOT NULL THEN 'auth' ELSE 'upstream' END AS category,
+    CASE
+        WHEN "connection" IS NOT NULL THEN 'mutual TLS'
+        WHEN "method" <> '-' THEN "method"
+    END AS action,
+    CASE
+        WHEN "verified" IS NOT NULL THEN CASE
+            WHEN "verified" = 'Success' THEN 'success'
+            WHEN "verified" LIKE '%ProcessingError' THEN 'error'
+            WHEN "verified" LIKE 'Failed:ClientCert%' THEN 'rejected'
+            ELSE 'unknown'
+        END
+        WHEN "status" = '401' OR "status" = '407' THEN 'rejected'
+        WHEN "status" = '403' THEN 'denied'
+        WHEN "status" LIKE '5%' THEN 'error'
+        WHEN "status" LIKE '2%' OR "status" LIKE '3%' OR "status" LIKE '4%' OR "status" = '101' THEN 'success'
+        ELSE 'unknown'
+    END AS outcome,
+    CASE
+        WHEN "verified" LIKE 'Failed:%' THEN substr("verified", 8)
+        WHEN "error_reason" <> '-' THEN "error_reason"
+        WHEN "status" LIKE '4__' OR "status" LIKE '5__' THEN "status"
+    END AS reason,
+    CASE
+        WHEN "verified" IS NOT NULL THEN CASE
+            WHEN "verified" = 'Failed:ClientCertExpired' THEN 'expired'
+            WHEN "verified" = 'Failed:ClientCertCrlHit' THEN 'revoked'
+            WHEN "verified" LIKE '%ProcessingError' THEN 'backend_fault'
+            WHEN "verified" LIKE 'Failed:ClientCert%' THEN 'wrong_credential'
+        END
+        WHEN "status" = '401' OR "status" = '407' THEN 'wrong_credential'
+        WHEN "status" = '403' THEN 'not_allowed'
+        WHEN "status" = '429' THEN 'throttled'
+        WHEN "status" LIKE '4__' THEN 'request'
+        WHEN "status" LIKE '5__' THEN 'backend_fault'
+    END AS reason_class,
+    CASE
+        WHEN "connection" IS NOT NULL THEN "serial"
+        WHEN "url" LIKE '%?%' THEN COALESCE(
+            NULLIF(query_parameter("url", 'api_key'), ''),
+            NULLIF(query_parameter("url", 'apikey'), ''),
+            NULLIF(query_parameter("url", 'access_token'), ''),
+            NULLIF(query_parameter("url", 'token'), ''),
+            query_parameter("url", 'key'))
+    END AS credential_value,
+    CASE WHEN "connection" IS NOT NULL THEN 'x509_serial' ELSE 'secret_value' END AS credential_kind,
+    NULLIF("subject", '-') AS principal,
+    NULLIF("client", '-') AS source_ip,
+    NULLIF(NULLIF("user_agent", '-'), '') AS user_agent,
+    -- Delivered files are named after account, region and balancer, whose id has
+    -- dots there.
+    CASE
+        WHEN "account" IS NOT NULL THEN "account"
+        WHEN "_file_name" ~ '\d{12}_elasticloadbalancing_[^_]+_[^_]+_'
+            THEN regexp_replace("_file_name", '^.*?(\d{12})_elasticloadbalancing_([^_]+)_([^_]+)_.*$', '\1')
+    END AS account,
+    CASE
+        WHEN "region" IS NOT NULL THEN "region"
+        WHEN "_file_name" ~ '\d{12}_elasticloadbalancing_[^_]+_[^_]+_'
+            THEN regexp_replace("_file_name", '^.*?(\d{12})_elasticloadbalancing_([^_]+)_([^_]+)_.*$', '\2')
+    END AS region,
+    CASE
+        WHEN "url" LIKE '%://%' THEN NULLIF(regexp_replace("url", '^\w+://(\[[^\]]*\]|[^/:?]*).*$', '\1'), '')
+    END AS service,
+    -- The path, or the port of the listener.
+    CASE
+        WHEN "connection" IS NOT NULL THEN "port"
+        WHEN "url" LIKE '%://%' THEN regexp_replace(split_part(split_part("url", '?', 1), '#', 1), '^\w+://[^/]*', '')
+    END AS resource,
+    CASE
+        WHEN "balancer" IS NOT NULL THEN "balancer"
+        WHEN "_file_name" ~ '\d{12}_elasticloadbalancing_[^_]+_[^_]+_'
+            THEN replace(regexp_replace(
+                "_file_name", '^.*?(\d{12})_elasticloadbalancing_([^_]+)_([^_]+)_.*$', '\3'), '.', '/')
+    END AS source_scope
+FROM raw
+WHERE "balancer" IS NOT NULL OR "serial" <> '-' OR "verified" <> '-'
