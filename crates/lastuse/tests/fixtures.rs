@@ -253,8 +253,12 @@ fn fixtures_of_all_sources_in_one_folder_become_the_same_rows() {
     let (data, logs) = (folder.path().join("data"), folder.path().join("logs"));
     fs::create_dir(&logs).expect("a folder for the logs");
     let cases = cases();
-    // The names say nothing of the source.
-    let names: Vec<String> = (0..cases.len()).map(|it| format!("{it:03}.log")).collect();
+    // The names say nothing of the source, but where facts of the log stand in them.
+    let name = |(number, case): (usize, &Case)| match file_name(&case.input) {
+        telling if telling.matches('.').count() > 1 => telling,
+        _ => format!("{number:03}.log"),
+    };
+    let names: Vec<String> = cases.iter().enumerate().map(name).collect();
     for (case, name) in cases.iter().zip(&names) {
         case.copy_to(&logs.join(name));
     }
