@@ -46,10 +46,10 @@ fn row(source: &Source) -> String {
     let (columns, grade) = columns(source);
     let has = |name: &str| columns.contains(name);
     let yes = |shown: bool| if shown { "yes" } else { "" };
-    let credential = match (grade.as_deref(), has("credential_value"), has("attribution")) {
-        (Some(grade), _, _) => grade.to_owned(),
+    let credential = match (grade, has("credential_value"), has("principal")) {
+        (Some(grade), _, _) => grade,
+        (None, true, true) => "exact where the event names it, else principal".to_owned(),
         (None, true, false) => "exact".to_owned(),
-        (None, true, true) => "exact, or as the event has it".to_owned(),
         (None, false, _) => "principal".to_owned(),
     };
     let mut consumer = Vec::new();
@@ -63,7 +63,7 @@ fn row(source: &Source) -> String {
         consumer.join(", "),
         yes(has("issued_credential_value")),
         yes(has("target_version") && reads),
-        yes(has("target_state") || source.category == "lifecycle"),
+        yes(has("target_state") || source.sql.contains("'lifecycle'")),
         source.delay.as_deref().unwrap_or(""),
     )
 }
