@@ -6,6 +6,7 @@
 //! [`ResolvedRegistry`] what is stored: names, times and fingerprints.
 
 mod assets;
+mod exports;
 mod resolved;
 
 use std::fmt;
@@ -57,6 +58,16 @@ pub enum RegistryError {
         column: u64,
         /// What was wrong, without values.
         what: String,
+    },
+    /// An entry of a provider's export has no name.
+    #[error("entry {number} of the export ({export}) has no `{field}`")]
+    Export {
+        /// The command that makes such an export.
+        export: &'static str,
+        /// The entry, from 1.
+        number: usize,
+        /// What is missing.
+        field: &'static str,
     },
     /// A name that must say something is empty.
     #[error("a registry entry has an empty `{field}`{}: give it a name", within(place))]
@@ -314,9 +325,14 @@ impl fmt::Display for SecretSource {
 }
 
 impl Registry {
-    /// Reads and checks a registry. Fields that are not known are refused, so
+    /// Reads and checks a registry, or a provider's export (see `exports`). Fields that are not known are refused, so
     /// that a misspelt `cutoff_time` does not go unnoticed.
     pub fn parse(text: &str, format: RegistryFormat) -> Result<Self, RegistryError> {
+        if let Some(registry) = exports::read(text) {
+            let registry = registry?;
+            registry.check()?;
+            return Ok(registry);
+        }
         let registry: Self = match format {
             RegistryFormat::Yaml if text.trim().is_empty() => Self::default(),
             RegistryFormat::Yaml => serde_saphyr::from_str(text).map_err(|it| yaml_error(&it))?,
