@@ -1,0 +1,59 @@
+-- haproxy: requests in HAProxy's HTTP log.
+--
+-- Shows: a raw key where a client put one into the query string; the user of a
+-- captured `Authorization: Basic` header; from where, to which path of which
+-- frontend, and how it ended.
+--
+-- Cannot show: the credential in every other case. Captured headers are cut at
+-- a length that the log does not tell, so that a captured token or password is
+-- never taken for a credential: such rows name who, never what. Nor is a key
+-- of a request line that was cut.
+--
+-- Choices: Statuses as in combined_log: 401 and 407 refused (`rejected`), 403
+-- not allowed (`denied`), 5xx a fault, and any other 4xx a use, with the status
+-- as the reason. What was no HTTP and what ended without a status (-1) is
+-- `unknown`. The time is that of the request in the proxy's local time, read as
+-- UTC and marked; where syslog wrote a time with its zone, that is taken, which
+-- is when the request ended. A captured header of the form `product/1...` is
+-- taken for the user agent. The client is the proxy's peer.
+-- There is no native id: the same line at the same place of the same file is
+-- the same event.
+SELECT
+    COALESCE(parse_time("logged"), parse_time("time")) AS event_time,
+    CASE WHEN "logged" IS NULL THEN 'no_zone' END AS time_quality,
+    "method" AS action,
+    CASE
+        WHEN "method" IS NULL THEN 'unknown'
+        WHEN "status" = '401' OR "status" = '407' THEN 'rejected'
+        WHEN "status" = '403' THEN 'denied'
+        WHEN "status" LIKE '5__' THEN 'error'
+        WHEN "status" LIKE '2__' OR "status" LIKE '3__' OR "status" LIKE '4__' OR "status" = '101' THEN 'success'
+        ELSE 'unknown'
+    END AS outcome,
+    CASE WHEN "status" LIKE '4__' OR "status" LIKE '5__' THEN "status" END AS reason,
+    CASE
+        WHEN "status" = '401' OR "status" = '407' THEN 'wrong_credential'
+        WHEN "status" = '403' THEN 'not_allowed'
+        WHEN "status" = '429' THEN 'throttled'
+        WHEN "status" LIKE '4__' THEN 'request'
+        WHEN "status" LIKE '5__' THEN 'backend_fault'
+    END AS reason_class,
+    CASE WHEN "uri" LIKE '%?%' AND "version" IS NOT NULL THEN COALESCE(
+        NULLIF(query_parameter("uri", 'api_key'), ''),
+        NULLIF(query_parameter("uri", 'apikey'), ''),
+        NULLIF(query_parameter("uri", 'access_token'), ''),
+        NULLIF(query_parameter("uri", 'private_token'), ''),
+        NULLIF(query_parameter("uri", 'token'), ''),
+        query_parameter("uri", 'key')) END AS credential_value,
+    'secret_value' AS credential_kind,
+    NULLIF(authorization_user("authorization"), '') AS principal,
+    CASE WHEN "client" NOT LIKE 'unix%' THEN "client" END AS source_ip,
+    "user_agent" AS user_agent,
+    "frontend" AS service,
+    CASE
+        WHEN "uri" LIKE 'http%://%' THEN regexp_replace(split_part(split_part("uri", '?', 1), '#', 1), '^\w+://[^/]*', '')
+        ELSE split_part(split_part("uri", '?', 1), '#', 1)
+    END AS resource,
+    "host" AS source_scope
+FROM raw
+WHERE "status" IS NOT NULL
