@@ -330,15 +330,16 @@ fn judge_text(source: &Source, format: usize, sample: &Sample<'_>) -> (usize, Ve
     let Some(Format::Text { pattern }) = source.formats.get(format) else {
         return no("it is not text");
     };
-    let (mut lines, mut shaped, mut typical) = (0, 0, 0);
+    let (mut lines, mut shaped) = (0, 0);
     for line in first_lines(sample) {
         lines += 1;
         shaped += usize::from(pattern.0.may_match(&line) && pattern.0.regex().is_match(&line));
-        typical += usize::from(source.detect.line.as_ref().is_some_and(|it| it.is_match(&line)));
     }
     match &source.detect.line {
         _ if shaped == 0 => no("its pattern matches none of the first lines"),
-        Some(_) if typical > 0 => (2 + shaped, Verdict::Match { format, strength: 1 }),
+        Some(typical) if first_lines(sample).any(|it| typical.is_match(&it)) => {
+            (2 + shaped, Verdict::Match { format, strength: 1 })
+        }
         Some(_) => {
             let why = "none of the first lines is typical".to_owned();
             (1, Verdict::Unsure { format, why })
