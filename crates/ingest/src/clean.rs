@@ -187,7 +187,7 @@ impl Cleaner {
             }
             Maker::Kind { credential, .. } => {
                 let named = self.credential(credential, columns, row, issuer).is_some();
-                named.then(|| Cow::Borrowed(text_at(columns, credential.kind, row)))
+                named.then(|| self.redact(text_at(columns, credential.kind, row)).into())
             }
             Maker::Filter => return u32::from(holds(columns, row)),
         };
@@ -230,12 +230,14 @@ impl Cleaner {
         let uid: Option<Arc<str>> = uid.map(|it| it.to_string().into());
         if let Some(uid) = &uid {
             let public = public_value(kind, value).map(|it| self.redact(&it));
-            self.identifiers.push(Identifier {
+            let identifier = Identifier {
                 credential_uid: uid.to_string(),
-                kind: kind.to_owned(),
-                scope: scope.to_owned(),
+                // A source may take these from the log too, where anything can stand.
+                kind: self.redact(kind),
+                scope: self.redact(scope),
                 value: public,
-            });
+            };
+            self.identifiers.push(identifier);
         }
         self.fingerprints.insert(cached, uid.clone());
         uid

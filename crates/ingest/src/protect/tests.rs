@@ -113,3 +113,24 @@ fn the_same_key_of_another_issuer_is_another_credential() {
     assert_ne!(first.0, second.0);
     assert_eq!((first.1.as_str(), second.1.as_str()), ("one", "two"));
 }
+
+#[test]
+fn a_secret_in_the_place_of_a_kind_or_a_scope_is_not_kept() {
+    let sql = r#"SELECT "id" AS native_uid, parse_time("time") AS event_time,
+        "key" AS credential_value, "user" AS credential_kind, "account" AS credential_scope
+        FROM raw"#;
+    let (mut protector, normalizer) = (protector(), Normalizer::plan("test", sql).unwrap());
+    let secret = format!("ghp_{}", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8");
+    let value = |name: &String| match name.as_str() {
+        "time" => "2026-01-01T00:00:00Z".to_owned(),
+        "user" | "account" => secret.clone(),
+        other => other.to_owned(),
+    };
+    let columns =
+        normalizer.fields().iter().map(|it| StringViewArray::from(vec![value(it)])).collect();
+    let chunk = protector.protect(&normalizer, columns, 1, &facts("s")).unwrap();
+    let mut words = Words::default();
+    words.learn(&chunk);
+    assert!(!words.column(&chunk, Text::CredentialUid)[0].is_empty());
+    assert!(!format!("{chunk:?}").contains(&secret));
+}
