@@ -46,7 +46,8 @@ SELECT
     r.source, r.source_scope, r.start_time, r.end_time,
     concat(
         'no event for ', round(r.seconds / 3600.0, 1), ' h; of ', r.gap_count,
-        ' gaps, 99 % were at most ', round(u.seconds / 3600.0, 1), ' h'
+        ' gaps, all but ', r.gap_count / 100 + 1, ' were at most ',
+        round(u.seconds / 3600.0, 1), ' h'
     ) AS evidence
 FROM usual AS u
 JOIN ranked AS r ON r.source = u.source AND r.source_scope = u.source_scope

@@ -58,6 +58,14 @@ pub fn import(workspace: &Workspace, store: &Store, file: &Path) -> anyhow::Resu
     let resolved = resolve(&registry, &key, &|it| read_secret(folder, it)).with_context(doing)?;
     let counts =
         (resolved.secrets.len(), resolved.secrets.iter().map(|it| it.versions.len()).sum());
+    for secret in &resolved.secrets {
+        for version in secret.versions.iter().filter(|it| it.identifiers.is_empty()) {
+            eprintln!(
+                "warning: `{}` version `{}` has no identifier: no log can show its use",
+                secret.id, version.version
+            );
+        }
+    }
     let mut all: ResolvedRegistry = workspace.registry(store)?;
     all.merge(resolved);
     for conflict in all.conflicts() {
