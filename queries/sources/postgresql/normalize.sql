@@ -13,9 +13,12 @@
 --
 -- Choices: `connection authorized` is the login; `connection received`,
 -- `connection authenticated` (14 and later) and `disconnection` belong to the
--- same one and are skipped. Without an entry in pg_hba.conf nothing was
--- presented: `rejected`, as not allowed. A role without LOGIN, a full server or
--- a database that is not there are found after the password was accepted.
+-- same one and are skipped. Without an entry in pg_hba.conf, or without the
+-- client certificate that it asks for, nothing was presented: `rejected`, as
+-- not allowed. A role without LOGIN, a full server or a database that is not
+-- there are found after the password was accepted: with log_connections such a
+-- login is also `connection authorized`, and counts twice. Of a statement that
+-- drops several roles only the first is read.
 -- The application's name is what the client says of itself: its user agent.
 -- Zones are abbreviations here: the unambiguous ones are taken, others are
 -- read as UTC (`no_zone`). A statement that spans lines can hold a line that
