@@ -15,7 +15,8 @@
 -- rotation replaces, whatever key it was made for. `Accepted key` (VERBOSE)
 -- comes before `Accepted publickey` and is not a second login; `Postponed` and
 -- `Failed none` are steps of the protocol. A revoked key that is also reported
--- as `Failed` counts as two attempts.
+-- as `Failed` counts as two attempts. Why a certificate was refused stands in
+-- another line, which does not name it, and is not read.
 -- There is no native id in text logs: the same line at the same place of the
 -- same file is the same event.
 SELECT
