@@ -10,7 +10,8 @@
 -- authenticated and not allowed (`denied`), 5xx a fault, and any other 4xx a
 -- use, with the status as the reason: it may have come before or after
 -- authentication. Apache says that the user of a 401 may be bogus; nginx logs a
--- user that nobody checked. Both are shown as principals.
+-- user that nobody checked. Both are shown as principals, as the log escapes
+-- them: `\x22` or `\"` for a quote, `\xc3\xbc` for what is not ASCII.
 -- There is no native id: the same line at the same place of the same file is
 -- the same event.
 SELECT

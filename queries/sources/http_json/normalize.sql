@@ -13,6 +13,9 @@
 -- 400, 499, ...) may have come before or after authentication; it counts as a
 -- use, since to take a use for none would revoke a key that is needed, and
 -- the status is kept as the reason.
+-- A header that was emptied (Caddy writes `[]` for what it redacts) is none.
+-- Caddy names a client certificate by its serial number in decimal, which is a
+-- kind of its own. A request that nobody answered has status 0: `unknown`.
 -- Clients choose request ids and send them again when they retry: the id
 -- counts only together with the time as written, and only where there is one.
 SELECT
@@ -37,35 +40,44 @@ SELECT
     END AS reason_class,
 
     CASE
-        WHEN authorization_value("authorization") IS NOT NULL THEN authorization_value("authorization")
-        WHEN "api_key" NOT IN ('', '-') THEN "api_key"
+        WHEN authorization_value(NULLIF("authorization", '[]')) IS NOT NULL THEN authorization_value(NULLIF("authorization", '[]'))
+        WHEN "api_key" NOT IN ('', '-', '[]') THEN "api_key"
         WHEN "api_key_id" NOT IN ('', '-') THEN "api_key_id"
         WHEN "jwt_id" NOT IN ('', '-') THEN "jwt_id"
         ELSE COALESCE(
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'),
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'),
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'),
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'),
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key'),
-            NULLIF("certificate_sha256", '-'), "certificate_sha1")
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key'), ''),
+            CASE WHEN "certificate_sha256" NOT IN ('', '-') THEN "certificate_sha256" END,
+            CASE WHEN "certificate_sha1" NOT IN ('', '-') THEN "certificate_sha1" END,
+            CASE WHEN "certificate_serial" NOT IN ('', '-') THEN "certificate_serial" END,
+            "certificate_serial_decimal")
     END AS credential_value,
     CASE
-        WHEN authorization_value("authorization") IS NOT NULL THEN authorization_kind("authorization")
-        WHEN "api_key" NOT IN ('', '-') THEN 'secret_value'
+        WHEN authorization_value(NULLIF("authorization", '[]')) IS NOT NULL THEN authorization_kind(NULLIF("authorization", '[]'))
+        WHEN "api_key" NOT IN ('', '-', '[]') THEN 'secret_value'
         WHEN "api_key_id" NOT IN ('', '-') THEN 'api_key_id'
         WHEN "jwt_id" NOT IN ('', '-') THEN 'jwt_id'
-        WHEN "certificate_sha256" IS NULL AND "certificate_sha1" IS NULL THEN 'secret_value'
+        WHEN COALESCE("certificate_sha256", "certificate_sha1", "certificate_serial", "certificate_serial_decimal") IS NULL
+            THEN 'secret_value'
         WHEN COALESCE(
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'),
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'),
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'),
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'),
-            query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key')) IS NOT NULL THEN 'secret_value'
-        WHEN "certificate_sha256" <> '-' THEN 'x509_sha256'
-        ELSE 'x509_sha1'
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key'), '')) IS NOT NULL THEN 'secret_value'
+        WHEN "certificate_sha256" NOT IN ('', '-') THEN 'x509_sha256'
+        WHEN "certificate_sha1" NOT IN ('', '-') THEN 'x509_sha1'
+        WHEN "certificate_serial" NOT IN ('', '-') THEN 'x509_serial'
+        ELSE 'x509_serial_decimal'
     END AS credential_kind,
 
-    COALESCE(authorization_user("authorization"), NULLIF("user", '-')) AS principal,
+    COALESCE(
+        authorization_user("authorization"),
+        CASE WHEN "user" NOT IN ('', '-') THEN "user" END,
+        NULLIF("certificate_subject", '-')) AS principal,
     CASE WHEN "spiffe" LIKE 'spiffe://%' THEN "spiffe" END AS workload,
     CASE WHEN "spiffe" LIKE 'spiffe://%' THEN 'downstream_peer_uri_san' END AS workload_evidence,
     NULLIF("client", '-') AS source_ip,
