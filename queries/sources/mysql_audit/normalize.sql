@@ -8,7 +8,8 @@
 -- no credential and is skipped, as its end is.
 --
 -- Choices: A failed connection is `rejected` where the error says that the
--- user, the password or the account was refused; one that failed for its
+-- user, the password or the account was refused, or the user is blocked after
+-- too many wrong passwords; one that failed for its
 -- database or for limits had authenticated: `denied` or a use with its reason;
 -- other errors tell nothing: `unknown`. Of a statement only its kind and the
 -- first user it names are read, never its text.
@@ -30,7 +31,7 @@ SELECT
             WHEN "code" IN ('1044', '1142', '1227') THEN 'denied'
             ELSE 'success'
         END
-        WHEN "code" IN ('1045', '1130', '1698', '1820', '1862', '3118', '4151') THEN 'rejected'
+        WHEN "code" IN ('1045', '1130', '1698', '1820', '1862', '3118', '4150', '4151') THEN 'rejected'
         WHEN "code" = '1044' THEN 'denied'
         WHEN "code" IN ('1049', '1203', '1226') THEN 'success'
         ELSE 'unknown'
@@ -43,7 +44,7 @@ SELECT
         WHEN "code" IN ('1820', '1862') THEN 'expired'
         WHEN "code" IN ('3118', '4151') THEN 'revoked'
         WHEN "code" IN ('1044', '1142', '1227') THEN 'not_allowed'
-        WHEN "code" IN ('1203', '1226') THEN 'throttled'
+        WHEN "code" IN ('1203', '1226', '4150') THEN 'throttled'
         WHEN "code" = '1049' OR "verb" IS NOT NULL THEN 'request'
     END AS reason_class,
     -- A user by name and host, on the server that the log names.
