@@ -16,6 +16,8 @@
 -- UTC and marked; where syslog wrote a time with its zone, that is taken, which
 -- is when the request ended. A captured header of the form `product/1...` is
 -- taken for the user agent. The client is the proxy's peer.
+-- In a request `#` always begins an escape of HAProxy (`#22` for a quote): it
+-- is read as `%`.
 -- There is no native id: the same line at the same place of the same file is
 -- the same event.
 SELECT
@@ -39,20 +41,20 @@ SELECT
         WHEN "status" LIKE '5__' THEN 'backend_fault'
     END AS reason_class,
     CASE WHEN "uri" LIKE '%?%' AND "version" IS NOT NULL THEN COALESCE(
-        NULLIF(query_parameter("uri", 'api_key'), ''),
-        NULLIF(query_parameter("uri", 'apikey'), ''),
-        NULLIF(query_parameter("uri", 'access_token'), ''),
-        NULLIF(query_parameter("uri", 'private_token'), ''),
-        NULLIF(query_parameter("uri", 'token'), ''),
-        query_parameter("uri", 'key')) END AS credential_value,
+        NULLIF(query_parameter(replace("uri", '#', '%'), 'api_key'), ''),
+        NULLIF(query_parameter(replace("uri", '#', '%'), 'apikey'), ''),
+        NULLIF(query_parameter(replace("uri", '#', '%'), 'access_token'), ''),
+        NULLIF(query_parameter(replace("uri", '#', '%'), 'private_token'), ''),
+        NULLIF(query_parameter(replace("uri", '#', '%'), 'token'), ''),
+        query_parameter(replace("uri", '#', '%'), 'key')) END AS credential_value,
     'secret_value' AS credential_kind,
     NULLIF(authorization_user("authorization"), '') AS principal,
     CASE WHEN "client" NOT LIKE 'unix%' THEN "client" END AS source_ip,
     "user_agent" AS user_agent,
     "frontend" AS service,
     CASE
-        WHEN "uri" LIKE 'http%://%' THEN regexp_replace(split_part(split_part("uri", '?', 1), '#', 1), '^\w+://[^/]*', '')
-        ELSE split_part(split_part("uri", '?', 1), '#', 1)
+        WHEN "uri" LIKE 'http%://%' THEN regexp_replace(split_part(replace("uri", '#', '%'), '?', 1), '^\w+://[^/]*', '')
+        ELSE split_part(replace("uri", '#', '%'), '?', 1)
     END AS resource,
     "host" AS source_scope
 FROM raw
