@@ -35,6 +35,8 @@ pub(crate) enum Record {
     Part,
     /// It is of no concern to the source.
     Foreign,
+    /// It is never delivered.
+    Lost,
 }
 
 /// One log on its way to disk.
@@ -114,11 +116,16 @@ impl Sink {
 
     /// Ends the record, and decides how often and when it is delivered.
     pub(crate) fn end(&mut self, record: Record) {
+        if record == Record::Lost {
+            self.buffer.truncate(self.started);
+            return;
+        }
         self.counts.records += 1;
         match record {
             Record::Event => self.counts.distinct_events += 1,
             Record::Part => self.counts.duplicates += 1,
             Record::Foreign => self.counts.skipped += 1,
+            Record::Lost => {}
         }
         let bytes = &self.buffer[self.started..];
         if record != Record::Foreign {

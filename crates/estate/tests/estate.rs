@@ -180,7 +180,8 @@ fn raw_secrets_stand_in_logs_and_secret_files_only() {
 fn events_lie_between_the_start_and_the_end() {
     let (_folder, truth) = make(&EstateConfig::demo());
     for row in &truth.versions {
-        assert!(truth.start_time <= row.first_seen_time && row.last_seen_time < truth.as_of_time);
+        assert!(Some(truth.start_time) <= row.first_seen_time);
+        assert!(row.last_seen_time < Some(truth.as_of_time));
         assert!(row.use_count + row.rejected_count <= row.attempt_count);
         assert!(row.last_used_time.is_some() == (row.use_count > 0));
         assert!(row.derived_last_used_time.is_some() == (row.derived_use_count > 0));

@@ -1,0 +1,55 @@
+//! Google Cloud's audit logs: calls with a service account's key, also where it acts as another account.
+
+use serde_json::json;
+
+use super::{Request, hex};
+use crate::rng::Rng;
+use crate::truth::Outcome;
+
+const PROJECT: &str = "acme-prod";
+
+pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
+    let account = format!("{}@{PROJECT}.iam.gserviceaccount.com", it.who.workload);
+    let robot = format!("robot@{PROJECT}.iam.gserviceaccount.com");
+    let key = format!(
+        "//iam.googleapis.com/projects/{PROJECT}/serviceAccounts/{account}/keys/{}",
+        it.by.id
+    );
+    let mut who = json!({
+        "principalEmail": account, "serviceAccountKeyName": key,
+        "principalSubject": format!("serviceAccount:{account}"),
+    });
+    let (service, method) = match rng.below(3) {
+        0 => ("iamcredentials.googleapis.com", "GenerateAccessToken"),
+        1 => {
+            // The token that the key obtained acts as another account; the key stays named.
+            who["principalEmail"] = json!(robot);
+            who["principalSubject"] = json!(format!("serviceAccount:{robot}"));
+            who["serviceAccountDelegationInfo"] =
+                json!([{"firstPartyPrincipal": {"principalEmail": account}}]);
+            ("storage.googleapis.com", "storage.objects.get")
+        }
+        _ => ("storage.googleapis.com", "storage.objects.list"),
+    };
+    let status = match it.outcome {
+        Outcome::Denied => json!({"code": 7, "message": "Permission denied"}),
+        _ => json!({}),
+    };
+    let stamp = format!("{}.123456789Z", it.stamp());
+    json!({
+        "protoPayload": {
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog", "status": status,
+            "authenticationInfo": who, "serviceName": service, "methodName": method,
+            "requestMetadata": {
+                "callerIp": it.who.address, "callerSuppliedUserAgent": "google-cloud-sdk/510.0.0",
+                "requestAttributes": {"time": stamp, "auth": {}},
+            },
+            "request": {"name": format!("projects/-/serviceAccounts/{robot}"), "lifetime": "1800s"},
+        },
+        "insertId": hex(rng, 6),
+        "resource": {"type": "service_account", "labels": {"project_id": PROJECT, "email_id": robot}},
+        "timestamp": stamp, "severity": "NOTICE", "receiveTimestamp": stamp,
+        "logName": format!("projects/{PROJECT}/logs/cloudaudit.googleapis.com%2Fdata_access"),
+    })
+    .to_string()
+}
