@@ -69,8 +69,8 @@ impl Sinks {
                 }
                 source => {
                     let place = LogSource::FURTHER.iter().position(|it| *it == source);
-                    // Key Vault's records have no id of their own.
-                    let ids = source != LogSource::KeyVault;
+                    // Their records have no id of their own.
+                    let ids = !matches!(source, LogSource::KeyVault | LogSource::Keycloak);
                     let ending = if source == LogSource::S3Access { "" } else { ".json" };
                     let layout = lines(source.name().to_owned(), "events", ending, ids);
                     (&mut places.further[place.unwrap_or_default()], vec![layout])

@@ -189,6 +189,11 @@ impl Traveller {
         format!("routes/{}", self.workload)
     }
 
+    /// Its id as a client of Auth0.
+    pub(crate) fn client_id(&self) -> String {
+        format!("client-{}", self.workload)
+    }
+
     /// The rows of the truth: of each version, under the workload's name and under that of its service account.
     pub(crate) fn rows(&self, truth: &mut Recorder) -> [[usize; 2]; 2] {
         let source = self.route.uses.first().or(self.route.hops.first().map(|it| &it.by));
@@ -244,6 +249,10 @@ impl Traveller {
             line("        identifiers:".to_owned());
             let named = match self.route.kind {
                 "secret_value" => format!("file: \"{}\"", self.file(number)),
+                // A kind of the source's own: no scope means none, not any.
+                "auth0_signing_key" => {
+                    format!("scope: \"{}\", value: \"{value}\"", self.client_id())
+                }
                 _ => format!("value: \"{value}\""),
             };
             line(format!("          - {{kind: {}, {named}}}", self.route.kind));

@@ -31,9 +31,9 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
         ),
     };
     json!({"log_id": id, "data": {
-        "log_id": id, "date": format!("{}.137Z", it.stamp()), "type": kind,
+        "log_id": id, "date": format!("{}.000Z", it.stamp()), "type": kind,
         "description": if it.outcome == Outcome::Success { "" } else { "Insufficient scope" },
-        "client_id": format!("client{}", it.who.workload), "client_name": it.who.workload,
+        "client_id": it.who.client_id(), "client_name": it.who.workload,
         "ip": it.who.address, "user_agent": "axios/1.7.2", "hostname": "acme.eu.auth0.com",
         "tenant_name": "acme", "environment_name": "prod-eu-1", "user_id": "", "user_name": "",
         "audience": "https://api.example.com/", "details": details,

@@ -35,7 +35,7 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
         Outcome::Denied => json!({"code": 7, "message": "Permission denied"}),
         _ => json!({}),
     };
-    let stamp = format!("{}.123456789Z", it.stamp());
+    let stamp = format!("{}.000000000Z", it.stamp());
     json!({
         "protoPayload": {
             "@type": "type.googleapis.com/google.cloud.audit.AuditLog", "status": status,

@@ -9,7 +9,7 @@ use crate::truth::Outcome;
 pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     let number = it.by.id.rsplit('/').next().unwrap_or_default();
     let mut record = json!({
-        "time": format!("{}.123Z", it.stamp()), "severity": "INFO", "duration_s": 0.04,
+        "time": format!("{}.000Z", it.stamp()), "severity": "INFO", "duration_s": 0.04,
         "db_duration_s": 0.005, "view_duration_s": 0.03, "status": it.status(), "method": "GET",
         "path": "/api/v4/projects/34", "params": [{"key": "page", "value": "1"}],
         "host": "gitlab.example.com", "remote_ip": format!("{}, 127.0.0.1", it.who.address),

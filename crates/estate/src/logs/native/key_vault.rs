@@ -8,7 +8,7 @@ use crate::rng::Rng;
 pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     let uri = format!("https://acme-kv.vault.azure.net/secrets/stripe/{}", hex(rng, 16));
     json!({
-        "time": format!("{}.1234567Z", it.stamp()), "category": "AuditEvent",
+        "time": format!("{}.0000000Z", it.stamp()), "category": "AuditEvent",
         "operationName": "SecretGet", "resultType": "Success",
         "resultSignature": if it.status() == 200 { "OK" } else { "Forbidden" },
         "correlationId": uuid(rng), "callerIpAddress": it.who.address,

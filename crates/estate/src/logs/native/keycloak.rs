@@ -25,7 +25,7 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
         uuid(rng),
     );
     json!({
-        "timestamp": format!("{}.123456789Z", it.stamp()), "sequence": rng.below(1_000_000),
+        "timestamp": format!("{}.000000000Z", it.stamp()), "sequence": rng.below(1_000_000),
         "loggerClassName": "org.jboss.logging.Logger", "loggerName": "org.keycloak.events",
         "level": "WARN", "message": message, "threadName": "executor-thread-1", "threadId": 40,
         "mdc": {}, "ndc": "", "hostName": "keycloak-0", "processName": "java", "processId": 1,

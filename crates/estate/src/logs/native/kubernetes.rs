@@ -8,7 +8,7 @@ use crate::truth::Outcome;
 
 pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     let (namespace, name) = ("routes", it.who.workload.as_str());
-    let stamp = format!("{}.123456Z", it.stamp());
+    let stamp = format!("{}.000000Z", it.stamp());
     let mut record = json!({
         "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata",
         "auditID": uuid(rng), "stage": "ResponseComplete", "requestURI": "/api/v1/pods",

@@ -22,7 +22,7 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
         },
         "displayMessage": kind, "eventType": kind,
         "outcome": {"result": if it.outcome == Outcome::Denied { "DENY" } else { "SUCCESS" }, "reason": null},
-        "published": format!("{}.001Z", it.stamp()), "severity": "INFO", "legacyEventType": null,
+        "published": format!("{}.000Z", it.stamp()), "severity": "INFO", "legacyEventType": null,
         "debugContext": {"debugData": {}},
         "transaction": {"type": "WEB", "id": hex(rng, 8), "detail": {}},
         "uuid": uuid(rng), "version": "0", "target": [],

@@ -16,7 +16,7 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
         _ => ("FATAL", "permission denied for database \"shop\"".to_owned()),
     };
     json!({
-        "timestamp": format!("{}.250 UTC", it.stamp().replace('T', " ")), "pid": 41,
+        "timestamp": format!("{}.000 UTC", it.stamp().replace('T', " ")), "pid": 41,
         "user": role, "dbname": "shop", "remote_host": it.who.address, "remote_port": 42304,
         "session_id": format!("{}.{}", hex(rng, 4), hex(rng, 2)), "line_num": 3,
         "ps": "authentication", "error_severity": severity, "message": message,

@@ -14,7 +14,7 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     };
     json!({
         "EVENT_ID": (rng.next() >> 12).to_string(),
-        "EVENT_TIMESTAMP": format!("{}.061 +0000", it.stamp().replace('T', " ")),
+        "EVENT_TIMESTAMP": format!("{}.000 +0000", it.stamp().replace('T', " ")),
         "EVENT_TYPE": "LOGIN", "USER_NAME": it.who.workload.to_uppercase(),
         "CLIENT_IP": it.who.address, "REPORTED_CLIENT_TYPE": "PYTHON_DRIVER",
         "REPORTED_CLIENT_VERSION": "3.12.3",
