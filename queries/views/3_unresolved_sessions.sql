@@ -35,7 +35,7 @@ SELECT
     u.credential_uid, c.id_kind, c.id_value,
     CASE
         WHEN i.credential_uid IS NULL THEN 'the event that issued it was not seen'
-        ELSE 'the event that issued it names only a principal'
+        ELSE 'the event that issued it names no credential'
     END AS reason,
     u.principals, u.workloads, u.sources, u.first_used_time, u.last_used_time, u.use_count
 FROM used AS u
@@ -44,7 +44,7 @@ LEFT JOIN issued AS i ON i.credential_uid = u.credential_uid
 LEFT JOIN vault_tokens AS t ON t.credential_uid = u.credential_uid
 LEFT ANTI JOIN version_credentials AS v ON v.credential_uid = u.credential_uid
 WHERE
-    i.is_named IS DISTINCT FROM true
+    (i.is_named IS DISTINCT FROM true)
     AND (
         i.credential_uid IS NOT NULL
         OR t.credential_uid IS NOT NULL

@@ -153,15 +153,15 @@ impl EstateConfig {
     }
 
     /// A small estate over seventeen sources, in which credentials are exchanged for others from product to product,
-    /// over up to five hops: 10 secrets with rotations and 14 routes, 30 days, about 10,000 events.
+    /// over up to five hops: 7 secrets with rotations and 16 routes, 24 days, about 7,000 events.
     pub fn wide() -> Self {
         let mut sources = Self::demo().sources;
         sources.extend(LogSource::FURTHER);
         Self {
-            days: 30,
-            secrets: 10,
+            days: 24,
+            secrets: 7,
             consumers_per_secret: 2,
-            events: 5_000,
+            events: 4_000,
             sources,
             late: 0.05,
             file_hours: 48,

@@ -54,7 +54,7 @@ const TOKEN: Hop = hop(Log::Kubernetes, "kubernetes_credential_id", &[Log::Kuber
 const REFRESH: Hop = hop(Log::Keycloak, "jwt_id", &[]);
 const VAULT_TOKEN: Hop = hop(Log::Vault, "vault_hmac", &[Log::Vault]);
 
-pub(crate) const ROUTES: [Route; 15] = [
+pub(crate) const ROUTES: [Route; 16] = [
     // An access key, a role, a role of another account, and the cluster that it is known in: five hops.
     route(
         "aws-eks",
@@ -89,7 +89,9 @@ pub(crate) const ROUTES: [Route; 15] = [
         is_loop: true,
         ..route("keycloak-loop", "secret_value", &[], &[REFRESH, REFRESH, REFRESH])
     },
+    // What a token obtains in Google's cloud has no name in its logs, nor has any token.
     route("service-account", "gcp_service_account_key", &[Log::Gcp], &[]),
+    route("workload-identity", "secret_value", &[Log::Gcp], &[]),
     route("gitlab-token", "gitlab_token_id", &[Log::GitLab], &[]),
     route("snowflake-token", "api_key_id", &[Log::Snowflake], &[]),
     route("database", "secret_value", &[Log::Postgres], &[]),

@@ -1,4 +1,4 @@
-//! Google Cloud's audit logs: calls with a service account's key, also where it acts as another account.
+//! Google Cloud's audit logs: calls with a service account's key or without one, also where it acts as another account.
 
 use serde_json::json;
 
@@ -11,14 +11,15 @@ const PROJECT: &str = "acme-prod";
 pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     let account = format!("{}@{PROJECT}.iam.gserviceaccount.com", it.who.workload);
     let robot = format!("robot@{PROJECT}.iam.gserviceaccount.com");
-    let key = format!(
-        "//iam.googleapis.com/projects/{PROJECT}/serviceAccounts/{account}/keys/{}",
-        it.by.id
-    );
     let mut who = json!({
-        "principalEmail": account, "serviceAccountKeyName": key,
-        "principalSubject": format!("serviceAccount:{account}"),
+        "principalEmail": account, "principalSubject": format!("serviceAccount:{account}"),
     });
+    if it.by.kind == "gcp_service_account_key" {
+        who["serviceAccountKeyName"] = json!(format!(
+            "//iam.googleapis.com/projects/{PROJECT}/serviceAccounts/{account}/keys/{}",
+            it.by.id
+        ));
+    }
     let (service, method) = match rng.below(3) {
         0 => ("iamcredentials.googleapis.com", "GenerateAccessToken"),
         1 => {
