@@ -105,7 +105,8 @@ impl Journey {
                 native::write(world, sink, *log, &mut self.rng, &request)?;
                 if native::names(*log, &held.credential) {
                     let row = self.row(version, *log, &held.credential);
-                    self.tell(world, row, &Heard::new(time, outcome), held, false);
+                    let exchanged = native::obtains_unnamed(*log, time);
+                    self.tell(world, row, &Heard::new(time, outcome), held, exchanged);
                 }
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Request, hex};
+use crate::config::LogSource;
 use crate::rng::Rng;
 use crate::truth::Outcome;
 
@@ -20,9 +21,11 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
             it.by.id
         ));
     }
-    let (service, method) = match rng.below(3) {
-        0 => ("iamcredentials.googleapis.com", "GenerateAccessToken"),
-        1 => {
+    let (service, method) = match rng.below(2) {
+        _ if super::obtains_unnamed(LogSource::Gcp, it.time) => {
+            ("iamcredentials.googleapis.com", "GenerateAccessToken")
+        }
+        0 => {
             // The token that the key obtained acts as another account; the key stays named.
             who["principalEmail"] = json!(robot);
             who["principalSubject"] = json!(format!("serviceAccount:{robot}"));
