@@ -153,7 +153,7 @@ impl EstateConfig {
     }
 
     /// A small estate over seventeen sources, in which credentials are exchanged for others from product to product,
-    /// over up to five hops: 7 secrets with rotations and 16 routes, 24 days, about 7,000 events.
+    /// over up to five hops: 7 secrets with rotations and 16 routes, 24 days, about 6,000 events.
     pub fn wide() -> Self {
         let mut sources = Self::demo().sources;
         sources.extend(LogSource::FURTHER);
