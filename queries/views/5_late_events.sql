@@ -33,7 +33,9 @@ SELECT
         WHEN e.outcome = 'rejected' THEN 'rejected_after_cutoff'
         WHEN l.revoked_time IS NOT NULL AND e.event_time >= l.revoked_time
             THEN 'accepted_after_revocation'
-        WHEN e.issued_credential_uid IS NOT NULL AND e.outcome = 'success'
+        -- What was obtained has a name, or at least an end.
+        WHEN e.outcome = 'success'
+            AND (e.issued_credential_uid IS NOT NULL OR e.issued_expires_time IS NOT NULL)
             THEN 'exchanged_after_cutoff'
         ELSE 'accepted_after_cutoff'
     END AS class,

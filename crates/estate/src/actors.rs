@@ -3,6 +3,7 @@
 use crate::clock::{DAY, MINUTE, Micros, SECOND};
 use crate::config::EstateError;
 use crate::consumers::{Consumer, Mode};
+use crate::journeys::Journey;
 use crate::logs::cloudtrail_admin::KeyChange;
 use crate::logs::{
     Call, Presented, Refusal, Session, Voice, World, cloudtrail_admin, github, http, sshd, vault,
@@ -17,6 +18,7 @@ pub(crate) enum Actor {
     Background(Background),
     Steward(Steward),
     Reader(Reader),
+    Traveller(Box<Journey>),
 }
 
 impl Actor {
@@ -27,6 +29,7 @@ impl Actor {
             Self::Background(it) => Some(start + it.interval / 2),
             Self::Steward(it) => it.chores.last().map(|it| it.time),
             Self::Reader(it) => Some(start + it.rng.clone().between(0, DAY)),
+            Self::Traveller(it) => it.first(),
         }
     }
 
@@ -41,6 +44,7 @@ impl Actor {
             Self::Background(it) => it.act(world, now).map(Some),
             Self::Steward(it) => it.act(world, now),
             Self::Reader(it) => it.act(world, now).map(Some),
+            Self::Traveller(it) => it.act(world, now),
         }
     }
 }
@@ -196,7 +200,9 @@ impl ConsumerActor {
             (self.voice.call(world, &call)?, None)
         };
         let row = self.rows[version];
-        world.truth.direct(row, heard.time, heard.outcome, 1, session.is_some());
+        if heard.delivered {
+            world.truth.direct(row, heard.time, heard.outcome, 1, session.is_some());
+        }
         if let Some((time, count)) = heard.repeated {
             world.truth.direct(row, time, heard.outcome, count, false);
         }
@@ -211,8 +217,8 @@ impl ConsumerActor {
                 Then::CallDone
             });
         };
-        world.truth.exchange(row, None, session.id.clone(), session.issued, session.expires);
-        self.sessions.push(session);
+        world.truth.exchange(row, self.voice.issue(None, &session, heard.delivered));
+        self.sessions.push(Session { traced: heard.delivered, ..session });
         Ok(Then::Again(self.rng.between(SECOND, 3 * SECOND)))
     }
 
@@ -227,18 +233,15 @@ impl ConsumerActor {
             Call { time: now, instance: self.run, by: Presented::Session(parent), refusal: None };
         let (heard, session) = self.voice.exchange(world, &call)?;
         let row = self.rows[parent.version];
-        world.truth.derived(row, heard.time, heard.outcome, parent.root_issued);
+        if heard.delivered {
+            world.truth.derived(row, &heard, parent);
+        }
         let Some(session) = session else {
             return Ok(Then::RunDone);
         };
-        world.truth.exchange(
-            row,
-            Some(parent.id.clone()),
-            session.id.clone(),
-            session.issued,
-            session.expires,
-        );
-        self.sessions.push(Session { root_issued: parent.root_issued, ..session });
+        world.truth.exchange(row, self.voice.issue(Some(parent), &session, heard.delivered));
+        let (root_issued, traced) = (parent.root_issued, parent.traced && heard.delivered);
+        self.sessions.push(Session { root_issued, traced, ..session });
         Ok(Then::Again(self.rng.between(SECOND, 3 * SECOND)))
     }
 
@@ -251,12 +254,7 @@ impl ConsumerActor {
     ) -> Result<(), EstateError> {
         let call = Call { time: now, instance: self.run, by: Presented::Session(session), refusal };
         let heard = self.voice.call(world, &call)?;
-        world.truth.derived(
-            self.rows[session.version],
-            heard.time,
-            heard.outcome,
-            session.root_issued,
-        );
+        world.truth.derived(self.rows[session.version], &heard, session);
         Ok(())
     }
 }

@@ -17,12 +17,52 @@ pub enum LogSource {
     Sshd,
     /// A gateway's JSON access log that holds raw keys.
     Http,
+    /// Auth0's tenant log.
+    Auth0,
+    /// Entra ID's sign-ins of applications.
+    Entra,
+    /// Google Cloud's audit logs.
+    Gcp,
+    /// GitLab's `api_json.log`.
+    GitLab,
+    /// Azure Key Vault's audit events.
+    KeyVault,
+    /// Keycloak's events in the server's JSON log.
+    Keycloak,
+    /// The audit log of a Kubernetes API server.
+    Kubernetes,
+    /// Okta's system log.
+    Okta,
+    /// PostgreSQL's log as JSON, which names roles only.
+    Postgres,
+    /// S3's server access log, which names keys in presigned URLs only.
+    S3Access,
+    /// Slack's audit log, which names people and apps only.
+    Slack,
+    /// Snowflake's login history.
+    Snowflake,
 }
 
 impl LogSource {
-    /// Every source, in the order of their names.
+    /// The sources of the demo, in the order of their names: those whose secrets go through whole rotations.
     pub const ALL: [LogSource; 5] =
         [Self::CloudTrail, Self::GitHub, Self::Http, Self::Sshd, Self::Vault];
+
+    /// Further sources, in the order of their names: routes lead through them (see [`EstateConfig::wide`]).
+    pub const FURTHER: [LogSource; 12] = [
+        Self::Auth0,
+        Self::KeyVault,
+        Self::Entra,
+        Self::Gcp,
+        Self::GitLab,
+        Self::Keycloak,
+        Self::Kubernetes,
+        Self::Okta,
+        Self::Postgres,
+        Self::S3Access,
+        Self::Slack,
+        Self::Snowflake,
+    ];
 
     /// The name of the source that reads this log.
     pub fn name(self) -> &'static str {
@@ -32,6 +72,18 @@ impl LogSource {
             Self::GitHub => "github_audit",
             Self::Sshd => "sshd",
             Self::Http => "http_json",
+            Self::Auth0 => "auth0",
+            Self::Entra => "entra_sign_in",
+            Self::Gcp => "gcp_audit",
+            Self::GitLab => "gitlab_api",
+            Self::KeyVault => "azure_key_vault",
+            Self::Keycloak => "keycloak",
+            Self::Kubernetes => "kubernetes_audit",
+            Self::Okta => "okta",
+            Self::Postgres => "postgresql",
+            Self::S3Access => "s3_access",
+            Self::Slack => "slack_audit",
+            Self::Snowflake => "snowflake_login",
         }
     }
 }
@@ -53,12 +105,14 @@ pub struct EstateConfig {
     pub events: u64,
     /// Share of the consumers whose rhythm is as fast as `events` asks for; the others keep theirs, from hourly to monthly.
     pub busy: f64,
-    /// Which logs to write; one named several times gets that many secrets in turn.
+    /// Which logs to write; one of [`LogSource::ALL`] named several times gets that many secrets in turn.
     pub sources: Vec<LogSource>,
     /// Share of records that are delivered a second time, in another file.
     pub duplicates: f64,
     /// Share of records that are delivered late, in a file of a later time.
     pub late: f64,
+    /// Share of the events that issue a session to a consumer and are never delivered.
+    pub missing_exchanges: f64,
     /// Share of events that carry a raw secret in a place where none belongs.
     pub stray_secrets: f64,
     /// Records of a JSON document stand in no order, and file names say nothing about time.
@@ -88,12 +142,30 @@ impl EstateConfig {
             sources: vec![CloudTrail, Http, Vault, GitHub, Sshd, CloudTrail, Vault],
             duplicates: 0.05,
             late: 0.01,
+            missing_exchanges: 0.0,
             stray_secrets: 0.01,
             shuffle: false,
             records_per_file: 5_000,
             file_hours: 72,
             gzip_level: 6,
             cloudtrail_plain_ndjson: false,
+        }
+    }
+
+    /// A small estate over seventeen sources, in which credentials are exchanged for others from product to product,
+    /// over up to five hops: 7 secrets with rotations and 16 routes, 24 days, about 6,000 events.
+    pub fn wide() -> Self {
+        let mut sources = Self::demo().sources;
+        sources.extend(LogSource::FURTHER);
+        Self {
+            days: 24,
+            secrets: 7,
+            consumers_per_secret: 2,
+            events: 4_000,
+            sources,
+            late: 0.05,
+            file_hours: 48,
+            ..Self::demo()
         }
     }
 
@@ -132,8 +204,8 @@ impl EstateConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), EstateError> {
-        let problem = if self.sources.is_empty() {
-            "no source is named"
+        let problem = if !self.sources.iter().any(|it| LogSource::ALL.contains(it)) {
+            "none of the demo's sources is named"
         } else if self.days == 0 || self.secrets == 0 || self.consumers_per_secret == 0 {
             "days, secrets and consumers_per_secret must be at least 1"
         } else if self.days > 3_650 || self.secrets > 100_000 || self.consumers_per_secret > 1_000 {
@@ -142,11 +214,17 @@ impl EstateConfig {
             "records_per_file and file_hours must be at least 1, gzip_level at most 9"
         } else if self.start.subsec_nanosecond() != 0 {
             "start must be a whole second"
-        } else if ![self.busy, self.duplicates, self.late, self.stray_secrets]
-            .iter()
-            .all(|it| (0.0..=1.0).contains(it))
+        } else if ![
+            self.busy,
+            self.duplicates,
+            self.late,
+            self.missing_exchanges,
+            self.stray_secrets,
+        ]
+        .iter()
+        .all(|it| (0.0..=1.0).contains(it))
         {
-            "busy, duplicates, late and stray_secrets are shares between 0 and 1"
+            "busy, duplicates, late, missing_exchanges and stray_secrets are shares between 0 and 1"
         } else {
             return Ok(());
         };

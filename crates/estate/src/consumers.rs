@@ -488,7 +488,7 @@ impl<'a> Planner<'a> {
                 ["curl/8.5.0", "python-requests/2.31.0"][second],
                 Some(["curl", "python-requests"][second]),
             ),
-            LogSource::Sshd | LogSource::Vault => (Some(secret.principal.clone()), "", None),
+            _ => (Some(secret.principal.clone()), "", None),
         };
         let network_name = format!("{}/24", ip_text(network));
         let parts = [principal, product.map(str::to_owned), Some(network_name)];
@@ -505,7 +505,7 @@ fn agent(source: LogSource, rng: &mut Rng) -> String {
             (*rng.pick(&["git/2.43.0", "git/2.39.2", "octokit.js/3.1.2", "Go-http-client/2.0"]))
                 .to_owned()
         }
-        LogSource::Sshd | LogSource::Vault => String::new(),
+        _ => String::new(),
     }
 }
 

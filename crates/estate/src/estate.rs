@@ -10,6 +10,7 @@ use crate::actors::{
 use crate::clock::{HOUR, Micros};
 use crate::config::{EstateConfig, EstateError, LogSource};
 use crate::consumers::{Consumer, ENVIRONMENTS};
+use crate::journeys::Journey;
 use crate::logs::{Voice, World, cloudtrail, github, http, sshd, vault};
 use crate::names::{ACCOUNTS, HOSTS, REGIONS};
 use crate::plan::{Kind, Plan, Secret};
@@ -28,6 +29,8 @@ pub(crate) struct Sinks {
     /// One per host.
     pub(crate) sshd: Option<usize>,
     pub(crate) http: Option<usize>,
+    /// Those of [`LogSource::FURTHER`].
+    further: [Option<usize>; LogSource::FURTHER.len()],
 }
 
 impl Sinks {
@@ -35,7 +38,8 @@ impl Sinks {
         let mut sinks: Vec<Sink> = Vec::new();
         let mut places = Self::default();
         let lines = |folder: String, stem, ending, ids| Layout::Lines { folder, stem, ending, ids };
-        for source in LogSource::ALL.into_iter().filter(|it| config.sources.contains(it)) {
+        let all = LogSource::ALL.into_iter().chain(LogSource::FURTHER);
+        for source in all.filter(|it| config.sources.contains(it)) {
             let (place, layouts) = match source {
                 LogSource::CloudTrail => {
                     let each = ACCOUNTS.into_iter().flat_map(|account| {
@@ -63,6 +67,14 @@ impl Sinks {
                 LogSource::Http => {
                     (&mut places.http, vec![lines("gateway".to_owned(), "access", ".json", true)])
                 }
+                source => {
+                    let place = LogSource::FURTHER.iter().position(|it| *it == source);
+                    // Their records have no id of their own.
+                    let ids = !matches!(source, LogSource::KeyVault | LogSource::Keycloak);
+                    let ending = if source == LogSource::S3Access { "" } else { ".json" };
+                    let layout = lines(source.name().to_owned(), "events", ending, ids);
+                    (&mut places.further[place.unwrap_or_default()], vec![layout])
+                }
             };
             *place = Some(sinks.len());
             for layout in layouts {
@@ -71,6 +83,21 @@ impl Sinks {
             }
         }
         (places, sinks)
+    }
+
+    /// Where a traveller's requests to an account are logged; none if that log is not written.
+    pub(crate) fn of(&self, source: LogSource, account: usize) -> Option<usize> {
+        match source {
+            LogSource::CloudTrail => self.cloudtrail.map(|it| it + account * REGIONS.len()),
+            LogSource::Vault => self.vault,
+            LogSource::GitHub => self.github,
+            LogSource::Sshd => self.sshd,
+            LogSource::Http => self.http,
+            _ => {
+                let place = LogSource::FURTHER.iter().position(|it| *it == source)?;
+                self.further[place]
+            }
+        }
     }
 
     /// A consumer's way into its log; none if that log is not written.
@@ -93,6 +120,7 @@ impl Sinks {
             LogSource::Http => {
                 Voice::Http(Box::new(http::Caller::new(self.http?, secret, consumer, rng)))
             }
+            _ => return None,
         })
     }
 
@@ -103,6 +131,7 @@ impl Sinks {
             LogSource::GitHub => (self.github?, BackgroundLog::GitHub),
             LogSource::Sshd => (self.sshd?, BackgroundLog::Sshd),
             LogSource::Http => (self.http?, BackgroundLog::Http),
+            _ => return None,
         })
     }
 }
@@ -122,6 +151,7 @@ pub(crate) fn play(
         truth: Recorder::default(),
         stray: plan.recognisable(),
         stray_share: config.stray_secrets,
+        missing_exchanges: config.missing_exchanges,
     };
     let mut actors = Vec::new();
     let mut consumers = Vec::new();
@@ -136,6 +166,11 @@ pub(crate) fn play(
         actors.push(Actor::Consumer(Box::new(ConsumerActor::new(
             consumer, secret, voice, rows, rng,
         ))));
+    }
+    for (index, traveller) in plan.travellers.iter().enumerate() {
+        let rows = traveller.rows(&mut world.truth);
+        let rng = rng.fork("traveller", index as u64);
+        actors.push(Actor::Traveller(Box::new(Journey::new(traveller, places, rows, rng))));
     }
     others(plan, &places, rng, &mut actors);
     run(&mut world, actors)?;

@@ -14,11 +14,14 @@ mod config;
 mod consumers;
 mod delivery;
 mod estate;
+mod journeys;
+mod lineage;
 mod logs;
 mod names;
 mod plan;
 mod registry;
 mod rng;
+mod routes;
 mod sink;
 mod truth;
 mod write;
@@ -27,6 +30,7 @@ use std::path::Path;
 
 pub use config::{EstateConfig, EstateError, LogSource};
 pub use delivery::{deliver_part, files};
+pub use lineage::{AncestorTruth, SessionTruth};
 pub use registry::canaries;
 pub use truth::{ExchangeTruth, FindingTruth, SourceCounts, StateTruth, Truth, VersionTruth};
 

@@ -5,6 +5,7 @@ use crate::config::{EstateConfig, LogSource};
 use crate::consumers::{Consumer, Workload};
 use crate::names::{ACCOUNTS, HOSTS, PROVIDERS, REGIONS, TOPICS};
 use crate::rng::Rng;
+use crate::routes::Traveller;
 use crate::write::{ALPHANUMERIC, aws_key_id, hashed_token, ssh_fingerprint, uuid, vault_hmac};
 
 /// The salt of the audit device of the first Vault cluster.
@@ -135,6 +136,8 @@ pub(crate) struct Plan {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) workloads: Vec<Workload>,
     pub(crate) consumers: Vec<Consumer>,
+    /// Those who go from product to product.
+    pub(crate) travellers: Vec<Traveller>,
     /// Distinct events of background traffic to write, by source.
     pub(crate) background: Vec<(LogSource, u64)>,
 }
@@ -144,10 +147,11 @@ impl Plan {
         let start = config.start.as_microsecond();
         let end = start + i64::from(config.days) * DAY;
         let secrets = secrets(config, (start, end), rng);
-        let (workloads, mut consumers) =
+        let (mut workloads, mut consumers) =
             crate::consumers::plan(config, (start, end), &secrets, rng);
         let background = crate::consumers::spread(config, end, &mut consumers);
-        Self { start, end, secrets, workloads, consumers, background }
+        let travellers = crate::routes::travellers(config, (start, end), &mut workloads, rng);
+        Self { start, end, secrets, workloads, consumers, travellers, background }
     }
 
     /// Raw secrets whose shape gives them away: those may turn up in places where none belongs.
@@ -161,14 +165,15 @@ impl Plan {
 }
 
 fn secrets(config: &EstateConfig, window: (Micros, Micros), rng: &Rng) -> Vec<Secret> {
-    let mut seen = [0_usize; 5];
+    let mut seen = [0_usize; LogSource::ALL.len()];
+    let of_secrets = |it: &&LogSource| LogSource::ALL.contains(it);
+    let sources: Vec<LogSource> = config.sources.iter().filter(of_secrets).copied().collect();
     (0..config.secrets as usize)
         .map(|index| {
-            let source = config.sources[index % config.sources.len()];
+            let source = sources[index % sources.len()];
             let place = LogSource::ALL.iter().position(|it| *it == source).unwrap_or(0);
             seen[place] += 1;
             let kind = match (source, (seen[place] - 1) % 4) {
-                (LogSource::CloudTrail, _) => Kind::AwsKey,
                 (LogSource::Http, _) => Kind::HttpKey,
                 (LogSource::GitHub, _) => Kind::GitHubToken,
                 (LogSource::Sshd, _) => Kind::SshKey,
@@ -176,6 +181,8 @@ fn secrets(config: &EstateConfig, window: (Micros, Micros), rng: &Rng) -> Vec<Se
                 (LogSource::Vault, 1) => Kind::VaultToken,
                 (LogSource::Vault, 2) => Kind::ServiceJwt,
                 (LogSource::Vault, _) => Kind::VaultRawToken,
+                // CloudTrail, since further sources have no secrets of their own.
+                _ => Kind::AwsKey,
             };
             secret(index, seen[place] - 1, kind, window, rng.fork("secret", index as u64))
         })

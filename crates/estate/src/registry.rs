@@ -22,6 +22,11 @@ pub(crate) fn write(plan: &Plan, root: &Path) -> Result<(), EstateError> {
             }
         }
     }
+    for traveller in &plan.travellers {
+        for (file, value) in traveller.files() {
+            put(root, &file, value)?;
+        }
+    }
     Ok(())
 }
 
@@ -58,6 +63,9 @@ fn yaml(plan: &Plan) -> String {
     let mut out = String::from("# The secrets of a made-up estate.\nsecrets:\n");
     for (index, secret) in plan.secrets.iter().enumerate() {
         push_secret(&mut out, plan, index, secret);
+    }
+    for traveller in &plan.travellers {
+        traveller.register(&mut out);
     }
     out.push_str("assets:\n");
     for workload in &plan.workloads {

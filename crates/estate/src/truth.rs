@@ -1,11 +1,13 @@
 //! What is true of an estate: the answers that a reader of its logs must reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Micros, timestamp};
+use crate::lineage::{self, SessionTruth};
+use crate::logs::{Heard, Session};
 
 /// The truth of an estate, at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub struct Truth {
     pub states: Vec<StateTruth>,
     /// Every session that was obtained with a registered credential, at first or second hand.
     pub exchanges: Vec<ExchangeTruth>,
+    /// Every session with all that it descends from, ordered by its identifier.
+    pub sessions: Vec<SessionTruth>,
 }
 
 /// Counts of what one source's files hold. `records = distinct_events + duplicates + skipped`.
@@ -84,12 +88,12 @@ pub struct VersionTruth {
     pub source: String,
     /// Whether the registry declares the workload as a consumer of the secret.
     pub declared: bool,
-    /// First attempt.
-    #[serde(with = "rfc3339")]
-    pub first_seen_time: Timestamp,
-    /// Last attempt.
-    #[serde(with = "rfc3339")]
-    pub last_seen_time: Timestamp,
+    /// First attempt; none where only sessions were seen.
+    #[serde(with = "rfc3339_option")]
+    pub first_seen_time: Option<Timestamp>,
+    /// Last attempt; none where only sessions were seen.
+    #[serde(with = "rfc3339_option")]
+    pub last_seen_time: Option<Timestamp>,
     /// Last attempt that the backend authenticated.
     #[serde(with = "rfc3339_option")]
     pub last_used_time: Option<Timestamp>,
@@ -102,7 +106,8 @@ pub struct VersionTruth {
     pub use_count: u64,
     /// Attempts whose credential was refused.
     pub rejected_count: u64,
-    /// Authenticated requests of sessions obtained from this version, over one or two exchanges.
+    /// Authenticated requests of sessions obtained from this version over one or more exchanges, each of which was
+    /// delivered and names what was presented.
     pub derived_use_count: u64,
     /// The last of them.
     #[serde(with = "rfc3339_option")]
@@ -158,8 +163,14 @@ pub struct ExchangeTruth {
     pub parent: Option<String>,
     /// The public identifier of the session.
     pub child: String,
-    /// 1 when the version itself obtained it, 2 over another session.
+    /// Of that identifier.
+    pub kind: String,
+    /// 1 when the version itself obtained it, 2 over another session, and so on.
     pub depth: u32,
+    /// Whether the event is in the logs.
+    pub delivered: bool,
+    /// `id_id` when the event names what was presented, `principal_id` when it names only who presented it.
+    pub link_strength: String,
     /// When it was obtained.
     #[serde(with = "rfc3339")]
     pub issued_time: Timestamp,
@@ -330,7 +341,26 @@ impl Row {
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     pub(crate) rows: Vec<Row>,
-    exchanges: Vec<(usize, Option<String>, String, Micros, Micros)>,
+    exchanges: Vec<(usize, Issue)>,
+    /// Exchanges of credentials that no registry knows: parent and child.
+    foreign: Vec<(String, String)>,
+    /// Sessions that were used.
+    used: BTreeSet<String>,
+}
+
+/// How a session came about.
+#[derive(Debug)]
+pub(crate) struct Issue {
+    /// The session that obtained it; none when the version itself did.
+    pub(crate) parent: Option<String>,
+    pub(crate) child: String,
+    pub(crate) kind: &'static str,
+    pub(crate) depth: u32,
+    pub(crate) issued: Micros,
+    pub(crate) expires: Micros,
+    pub(crate) delivered: bool,
+    /// Whether the event names what was presented.
+    pub(crate) named: bool,
 }
 
 impl Recorder {
@@ -361,27 +391,30 @@ impl Recorder {
         }
     }
 
-    /// A request of a session; the version's own credential was exchanged at `issued`.
-    pub(crate) fn derived(&mut self, row: usize, time: Micros, outcome: Outcome, issued: Micros) {
+    /// A request of a session. It counts for the version if all exchanges in between can be known.
+    pub(crate) fn derived(&mut self, row: usize, heard: &Heard, session: &Session) {
         let row = &mut self.rows[row];
-        if !outcome.is_use() {
+        if !heard.outcome.is_use() {
             return;
         }
-        row.derived.add(time, 1);
-        if row.cutoff.is_some_and(|cutoff| issued < cutoff && time >= cutoff) {
-            row.findings[3].add(time, 1);
+        self.used.insert(session.id.clone());
+        if !session.traced {
+            return;
+        }
+        row.derived.add(heard.time, 1);
+        let issued = session.root_issued;
+        if row.cutoff.is_some_and(|cutoff| issued < cutoff && heard.time >= cutoff) {
+            row.findings[3].add(heard.time, 1);
         }
     }
 
-    pub(crate) fn exchange(
-        &mut self,
-        row: usize,
-        parent: Option<String>,
-        child: String,
-        issued: Micros,
-        expires: Micros,
-    ) {
-        self.exchanges.push((row, parent, child, issued, expires));
+    pub(crate) fn exchange(&mut self, row: usize, issue: Issue) {
+        self.exchanges.push((row, issue));
+    }
+
+    /// An exchange that has nothing to do with the registry.
+    pub(crate) fn foreign(&mut self, parent: &str, child: &str) {
+        self.foreign.push((parent.to_owned(), child.to_owned()));
     }
 
     /// The truth in its final order. Rows of one secret version and workload do not repeat.
@@ -410,16 +443,20 @@ impl Recorder {
             sources.entry((*name).to_owned()).or_default().add(counts);
         }
         let rows = &self.rows;
-        let exchanges =
-            self.exchanges.into_iter().map(|(row, parent, child, issued, expires)| ExchangeTruth {
-                secret_id: rows[row].secret_id.clone(),
-                version: rows[row].version.clone(),
-                depth: if parent.is_some() { 2 } else { 1 },
-                parent,
-                child,
-                issued_time: timestamp(issued),
-                expires_time: timestamp(expires),
-            });
+        let exchanges = self.exchanges.into_iter().map(|(row, it)| ExchangeTruth {
+            secret_id: rows[row].secret_id.clone(),
+            version: rows[row].version.clone(),
+            parent: it.parent,
+            child: it.child,
+            kind: it.kind.to_owned(),
+            depth: it.depth,
+            delivered: it.delivered,
+            link_strength: if it.named { "id_id" } else { "principal_id" }.to_owned(),
+            issued_time: timestamp(it.issued),
+            expires_time: timestamp(it.expires),
+        });
+        let exchanges: Vec<ExchangeTruth> = exchanges.collect();
+        let sessions = lineage::sessions(&exchanges, &self.foreign, &self.used);
         Truth {
             start_time: timestamp(window.0),
             as_of_time: timestamp(window.1),
@@ -427,14 +464,14 @@ impl Recorder {
             versions,
             findings,
             states,
-            exchanges: exchanges.collect(),
+            exchanges,
+            sessions,
         }
     }
 }
 
 fn version_truth(row: &Row) -> Option<VersionTruth> {
-    // A session is always obtained by the same workload, so a row without a direct attempt is empty.
-    let (first, last) = (row.attempts.first?, row.attempts.last?);
+    row.attempts.first.or(row.derived.first)?;
     Some(VersionTruth {
         secret_id: row.secret_id.clone(),
         version: row.version.clone(),
@@ -442,8 +479,8 @@ fn version_truth(row: &Row) -> Option<VersionTruth> {
         environment: row.environment.clone(),
         source: row.source.to_owned(),
         declared: row.declared,
-        first_seen_time: timestamp(first),
-        last_seen_time: timestamp(last),
+        first_seen_time: row.attempts.first.map(timestamp),
+        last_seen_time: row.attempts.last.map(timestamp),
         last_used_time: row.uses.last.map(timestamp),
         last_rejected_time: row.rejected.last.map(timestamp),
         attempt_count: row.attempts.count,
@@ -480,6 +517,19 @@ mod tests {
         (recorder, row)
     }
 
+    fn session(root_issued: Micros, traced: bool) -> Session {
+        Session {
+            version: 0,
+            depth: 1,
+            issued: root_issued,
+            root_issued,
+            traced,
+            expires: 1_000,
+            id: "s".to_owned(),
+            identity: Vec::new(),
+        }
+    }
+
     fn counts(recorder: &Recorder, row: usize) -> [u64; 5] {
         recorder.rows[row].findings.map(|it| it.count)
     }
@@ -507,10 +557,16 @@ mod tests {
     #[test]
     fn a_session_obtained_after_the_cutoff_is_no_finding_of_its_own() {
         let (mut recorder, row) = recorder();
-        recorder.derived(row, 100, Outcome::Success, 99);
-        recorder.derived(row, 100, Outcome::Success, 100);
-        recorder.derived(row, 99, Outcome::Success, 50);
-        recorder.derived(row, 120, Outcome::Rejected, 50);
+        for (time, outcome, root_issued) in [
+            (100, Outcome::Success, 99),
+            (100, Outcome::Success, 100),
+            (99, Outcome::Success, 50),
+            (120, Outcome::Rejected, 50),
+        ] {
+            recorder.derived(row, &Heard::new(time, outcome), &session(root_issued, true));
+        }
+        // Nobody can know of which version this one was obtained.
+        recorder.derived(row, &Heard::new(100, Outcome::Success), &session(99, false));
         assert_eq!(counts(&recorder, row), [0, 0, 0, 1, 0]);
         assert_eq!(recorder.rows[row].use_count(), 3);
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use lastuse_estate::{
-    EstateConfig, LogSource, Truth, canaries, deliver_part, files, generate, read_truth,
+    EstateConfig, ExchangeTruth, LogSource, Truth, canaries, deliver_part, files, generate,
+    read_truth,
 };
 use serde_json::Value;
 
@@ -98,6 +99,45 @@ fn everything_happens_in_the_demo_whatever_the_seed() {
 }
 
 #[test]
+fn the_wide_estate_has_every_source_and_every_kind_of_chain_whatever_the_seed() {
+    for seed in 1..=3 {
+        let config =
+            EstateConfig { missing_exchanges: 0.2, ..EstateConfig::wide().with_seed(seed) };
+        let (folder, truth) = make(&config);
+        for source in LogSource::ALL.into_iter().chain(LogSource::FURTHER) {
+            let counts = truth.sources[source.name()];
+            assert!(counts.distinct_events > 20, "{} of seed {seed}: {counts:?}", source.name());
+        }
+        let missing = truth.exchanges.iter().filter(|it| !it.delivered).count() as f64;
+        let share = missing / truth.exchanges.len() as f64;
+        assert!((0.15..0.25).contains(&share), "{share} of seed {seed}");
+        let over_five_hops: BTreeSet<bool> = truth
+            .sessions
+            .iter()
+            .flat_map(|it| &it.ancestors)
+            .filter(|it| it.secret_id.is_some() && it.depth == 5)
+            .map(|it| it.traced)
+            .collect();
+        assert_eq!(over_five_hops.len(), 2, "traced ones and others, seed {seed}");
+        let is_above = |id: &str, other: &str| {
+            let it = truth.sessions.iter().find(|it| it.id == other);
+            it.is_some_and(|it| it.ancestors.iter().any(|it| it.id.as_deref() == Some(id)))
+        };
+        let is_loop = |it: &ExchangeTruth| {
+            it.parent.as_deref().is_some_and(|parent| is_above(&it.child, parent))
+        };
+        assert!(truth.exchanges.iter().any(is_loop), "seed {seed}");
+        let found = |class: &str| {
+            let mut all = truth.findings.iter().filter(|it| it.secret_id.starts_with("routes/"));
+            all.any(|it| it.class == class)
+        };
+        assert!(found("derived_after_cutoff") && found("exchanged_after_cutoff"), "seed {seed}");
+        assert_eq!(read_truth(folder.path()).expect("reads"), truth);
+        assert_eq!(make(&config).1, truth);
+    }
+}
+
+#[test]
 fn the_number_of_events_is_about_what_was_asked_for() {
     let configs = [
         EstateConfig::demo(),
@@ -180,7 +220,8 @@ fn raw_secrets_stand_in_logs_and_secret_files_only() {
 fn events_lie_between_the_start_and_the_end() {
     let (_folder, truth) = make(&EstateConfig::demo());
     for row in &truth.versions {
-        assert!(truth.start_time <= row.first_seen_time && row.last_seen_time < truth.as_of_time);
+        assert!(Some(truth.start_time) <= row.first_seen_time);
+        assert!(row.last_seen_time < Some(truth.as_of_time));
         assert!(row.use_count + row.rejected_count <= row.attempt_count);
         assert!(row.last_used_time.is_some() == (row.use_count > 0));
         assert!(row.derived_last_used_time.is_some() == (row.derived_use_count > 0));
@@ -216,6 +257,8 @@ fn an_impossible_configuration_is_refused() {
     for config in [
         EstateConfig { days: 0, ..EstateConfig::demo() },
         EstateConfig { sources: Vec::new(), ..EstateConfig::demo() },
+        EstateConfig::demo().with_sources(&[LogSource::Okta]),
+        EstateConfig { missing_exchanges: -0.1, ..EstateConfig::demo() },
         EstateConfig { duplicates: 2.0, ..EstateConfig::demo() },
     ] {
         assert!(generate(&config, folder.path()).is_err());

@@ -159,20 +159,30 @@ fn succeeded(segment: &Segment, row: usize) -> bool {
 }
 
 /// Only what was obtained is an exchange: a refused one links nothing.
+///
+/// What was obtained has a name in the log, or at least an end: Google says until when a
+/// token lives, but not which one it is.
 fn exchanges(segment: &Segment, events: &[u32]) -> RecordBatch {
     let issued = &segment.texts[Text::IssuedCredentialUid as usize];
-    let rows: Vec<u32> = match issued.constant() {
-        Some(NULL) => Vec::new(),
-        _ => events
-            .iter()
-            .copied()
-            .filter(|row| issued.code(*row as usize) != NULL && succeeded(segment, *row as usize))
-            .collect(),
+    let is_obtained = |row: &u32| {
+        let at = *row as usize;
+        (issued.code(at) != NULL || segment.expires_times[at] != NO_NUMBER)
+            && succeeded(segment, at)
     };
-    let parents = &segment.texts[Text::CredentialUid as usize];
-    let strength = |row: &u32| match parents.code(*row as usize) {
-        NULL => Some("principal_id"),
-        _ => Some("id_id"),
+    let rows: Vec<u32> = match issued.constant() {
+        Some(NULL) if segment.expires_times.iter().all(|it| *it == NO_NUMBER) => Vec::new(),
+        _ => events.iter().copied().filter(is_obtained).collect(),
+    };
+    let named = |text: Text, row: &u32| segment.texts[text as usize].code(*row as usize) != NULL;
+    let strength = |row: &u32| {
+        let principal = named(Text::Principal, row);
+        match (named(Text::CredentialUid, row), named(Text::IssuedCredentialUid, row)) {
+            (true, true) => Some("id_id"),
+            (true, false) => Some("id_principal"),
+            (false, true) if principal => Some("principal_id"),
+            (false, false) if principal => Some("principal_principal"),
+            (false, _) => None,
+        }
     };
     let columns = vec![
         Pick::Text(Text::CredentialUid),

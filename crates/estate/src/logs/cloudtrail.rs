@@ -197,15 +197,25 @@ impl Caller {
             push_session_arn(out, self.account, role);
             push!(out, "\"}},");
             let identity = session_identity(self.account, role, &id, time);
-            Some(Session { version, depth, issued: time, root_issued: time, expires, id, identity })
+            Some(Session {
+                version,
+                depth,
+                issued: time,
+                root_issued: time,
+                traced: true,
+                expires,
+                id,
+                identity,
+            })
         } else {
             push!(out, "null,");
             None
         };
         push_ids(out, &mut self.rng);
         push!(out, self.assume.tail);
-        world.sinks[self.sink].end(Record::Event);
-        Ok((Heard::new(time, outcome), session))
+        let delivered = session.is_none() || !self.rng.chance(world.missing_exchanges);
+        world.sinks[self.sink].end(if delivered { Record::Event } else { Record::Lost });
+        Ok((Heard { delivered, ..Heard::new(time, outcome) }, session))
     }
 
     fn write_head(

@@ -5,6 +5,7 @@ pub(crate) mod cloudtrail;
 pub(crate) mod cloudtrail_admin;
 pub(crate) mod github;
 pub(crate) mod http;
+pub(crate) mod native;
 pub(crate) mod sshd;
 pub(crate) mod vault;
 
@@ -12,7 +13,7 @@ use crate::clock::Micros;
 use crate::config::EstateError;
 use crate::rng::Rng;
 use crate::sink::Sink;
-use crate::truth::{Outcome, Recorder};
+use crate::truth::{Issue, Outcome, Recorder};
 
 /// What all actors write to.
 pub(crate) struct World {
@@ -23,6 +24,8 @@ pub(crate) struct World {
     /// Raw secrets that may turn up in places where none belongs, and in which share of the events they do.
     pub(crate) stray: Vec<String>,
     pub(crate) stray_share: f64,
+    /// Share of the issuing events that are never delivered.
+    pub(crate) missing_exchanges: f64,
 }
 
 impl World {
@@ -68,13 +71,15 @@ pub(crate) struct Heard {
     /// In the log's precision.
     pub(crate) time: Micros,
     pub(crate) outcome: Outcome,
+    /// Whether the log ever arrives.
+    pub(crate) delivered: bool,
     /// A second line that stands for so many more of the same.
     pub(crate) repeated: Option<(Micros, u64)>,
 }
 
 impl Heard {
     pub(crate) fn new(time: Micros, outcome: Outcome) -> Self {
-        Self { time, outcome, repeated: None }
+        Self { time, outcome, delivered: true, repeated: None }
     }
 }
 
@@ -87,6 +92,8 @@ pub(crate) struct Session {
     pub(crate) issued: Micros,
     /// When the version's own credential was exchanged, one or two hops ago.
     pub(crate) root_issued: Micros,
+    /// Whether every exchange up to the version was delivered, and names what was presented.
+    pub(crate) traced: bool,
     pub(crate) expires: Micros,
     /// As the log shows it.
     pub(crate) id: String,
@@ -129,6 +136,20 @@ impl Voice {
             Self::CloudTrail(it) => it.assume_role(world, call),
             Self::Vault(it) => it.log_in(world, call),
             Self::GitHub(_) | Self::Sshd(_) | Self::Http(_) => Ok((self.call(world, call)?, None)),
+        }
+    }
+
+    /// How a session came about, for the truth.
+    pub(crate) fn issue(&self, parent: Option<&Session>, it: &Session, delivered: bool) -> Issue {
+        Issue {
+            parent: parent.map(|it| it.id.clone()),
+            child: it.id.clone(),
+            kind: if matches!(self, Self::Vault(_)) { "vault_hmac" } else { "aws_access_key_id" },
+            depth: it.depth,
+            issued: it.issued,
+            expires: it.expires,
+            delivered,
+            named: true,
         }
     }
 }

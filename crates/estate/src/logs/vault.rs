@@ -11,27 +11,27 @@ use crate::truth::Outcome;
 use crate::write::{ALPHANUMERIC, push, push_hex, push_json, push_uuid, uuid, vault_hmac};
 
 /// What `auth` holds when Vault could not tell who it is.
-const NOBODY: &str = r#"{"token_type":"default"}"#;
+pub(crate) const NOBODY: &str = r#"{"token_type":"default"}"#;
 
 /// A request and its answer, but for times and id.
-struct Entry<'a> {
-    time: Micros,
+pub(crate) struct Entry<'a> {
+    pub(crate) time: Micros,
     /// `auth` of the response line; that of the request line is the same unless it is a login.
-    auth: &'a str,
-    request_auth: &'a str,
-    operation: &'a str,
-    path: &'a str,
+    pub(crate) auth: &'a str,
+    pub(crate) request_auth: &'a str,
+    pub(crate) operation: &'a str,
+    pub(crate) path: &'a str,
     /// Mount and its type.
-    mount: (&'a str, &'a str),
-    token: Option<(&'a str, &'a str)>,
-    address: &'a str,
+    pub(crate) mount: (&'a str, &'a str),
+    pub(crate) token: Option<(&'a str, &'a str)>,
+    pub(crate) address: &'a str,
     /// `request.data` as JSON.
-    data: Option<&'a str>,
+    pub(crate) data: Option<&'a str>,
     /// `response` as JSON, or the error.
-    answer: Result<&'a str, &'a str>,
+    pub(crate) answer: Result<&'a str, &'a str>,
 }
 
-fn write_entry(
+pub(crate) fn write_entry(
     world: &mut World,
     sink: usize,
     rng: &mut Rng,
@@ -266,7 +266,10 @@ impl Caller {
             data: Some(&data),
             answer: if refused { Err(error) } else { Ok(&response) },
         };
-        write_entry(world, self.sink, &mut ids, &entry)?;
+        let delivered = refused || !self.rng.chance(world.missing_exchanges);
+        if delivered {
+            write_entry(world, self.sink, &mut ids, &entry)?;
+        }
         if refused {
             return Ok((Heard::new(call.time, Outcome::Rejected), None));
         }
@@ -275,11 +278,12 @@ impl Caller {
             depth: 1,
             issued: call.time,
             root_issued: call.time,
+            traced: true,
             expires: call.time + self.lifetime,
             id: token,
             identity: auth.into_bytes(),
         };
-        Ok((Heard::new(call.time, Outcome::Success), Some(session)))
+        Ok((Heard { delivered, ..Heard::new(call.time, Outcome::Success) }, Some(session)))
     }
 
     /// The answer to reading a key-value secret; a device that logs raw shows its value.
@@ -404,6 +408,7 @@ pub(crate) fn workload_reads(
         answer: Ok(&response),
     };
     write_entry(world, sink, rng, &login)?;
+    world.truth.foreign(&credential, &person.token);
     let path = secret.replacen("secret/", "secret/data/", 1);
     let response = key_value_answer(&vault_hmac(VAULT_SALT, secret), version, time);
     let read = Entry {
@@ -492,6 +497,9 @@ pub(crate) fn change(
         data: Some(&data),
         answer: Ok(&response),
     };
+    if let Change::Token(token) = change {
+        world.truth.foreign(&admin.token, token);
+    }
     write_entry(world, sink, rng, &entry)
 }
 

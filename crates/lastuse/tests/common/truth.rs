@@ -120,8 +120,7 @@ fn compare_versions(truth: &Truth, found: &BTreeMap<Consumer, Found>, wrong: &mu
 }
 
 fn is_same(wanted: &VersionTruth, found: &Found) -> bool {
-    (Some(wanted.first_seen_time), Some(wanted.last_seen_time))
-        == (found.first_seen, found.last_seen)
+    (wanted.first_seen_time, wanted.last_seen_time) == (found.first_seen, found.last_seen)
         && wanted.last_used_time == found.last_used
         && wanted.last_rejected_time == found.last_rejected
         && wanted.derived_last_used_time == found.derived_last_used
