@@ -409,6 +409,3 @@ pub(crate) fn check_signatures(batches: &[RecordBatch], keys: &DigestKeys) -> Ro
     }
     rows
 }
-
-#[cfg(test)]
-mod tests;
