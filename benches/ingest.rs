@@ -25,6 +25,7 @@ fn ingest(logs: &Path, data: &Path, threads: usize) -> u64 {
         catalog: &catalog,
         source: None,
         scope: None,
+        digest_keys: None,
         threads,
         runtime: runtime.handle().clone(),
         stop: &stop,

@@ -1,7 +1,7 @@
 -- coverage: what each source and scope was seen to cover.
 -- Answers: which logs could have shown a use, from when and up to when?
 -- Reads: coverage, coverage_holes, rejects, source_facts, params (as_of_time)
--- Cannot show: holes of less than an hour; the view `coverage_holes` says how they are found.
+-- Cannot show: holes of less than an hour that nothing else tells of; the view `coverage_holes` says how they are found.
 -- Counts are those of whole hours, the one of the report included. Rejected records whose scope
 -- could not be read stand under the scope that their file was given.
 WITH seen AS (
@@ -22,7 +22,7 @@ silent AS (
         source, source_scope, count(*) AS hole_count,
         array_agg(
             named_struct('start_time', start_time, 'end_time', end_time, 'evidence', evidence)
-            ORDER BY start_time
+            ORDER BY start_time, end_time, evidence
         ) AS holes
     FROM coverage_holes
     GROUP BY 1, 2
@@ -33,8 +33,8 @@ refused AS (
     GROUP BY 1, 2
 )
 SELECT
-    coalesce(s.source, r.source) AS source,
-    coalesce(s.source_scope, r.source_scope) AS source_scope,
+    coalesce(s.source, r.source, h.source) AS source,
+    coalesce(s.source_scope, r.source_scope, h.source_scope) AS source_scope,
     s.start_time,
     s.watermark_time,
     coalesce(s.event_count, 0) AS event_count,
@@ -46,6 +46,8 @@ SELECT
     h.holes
 FROM seen AS s
 FULL JOIN refused AS r ON r.source = s.source AND r.source_scope = s.source_scope
-LEFT JOIN silent AS h ON h.source = s.source AND h.source_scope = s.source_scope
-LEFT JOIN source_facts AS f ON f.source = coalesce(s.source, r.source)
+FULL JOIN silent AS h
+    ON h.source = coalesce(s.source, r.source)
+    AND h.source_scope = coalesce(s.source_scope, r.source_scope)
+LEFT JOIN source_facts AS f ON f.source = coalesce(s.source, r.source, h.source)
 ORDER BY 1, 2

@@ -41,7 +41,7 @@ pub struct FileState {
     pub size_bytes: u64,
     /// Modification time when it was last read, microseconds since 1970.
     pub modified_time: i64,
-    /// How many bytes `head_hash` covers.
+    /// How many bytes `head_hash` covers; 0 if it covers all, as of a digest.
     pub head_bytes: usize,
     /// Keyed hash of the decoded head.
     pub head_hash: String,
@@ -54,6 +54,9 @@ pub struct FileState {
     pub counts: Counts,
     /// Earliest and latest event time, or `NO_NUMBER`.
     pub event_times: (i64, i64),
+    /// SHA-256 of all that it holds, decoded, in hex; only of logs that a
+    /// provider's digests may name, and only once they were read to the end.
+    pub content_sha256: Option<String>,
 }
 
 impl FileState {
@@ -126,6 +129,11 @@ impl Known {
         self.by_uid.get(self.by_path.get(path)?)
     }
 
+    /// Whether a file was read that is known by all it holds.
+    pub fn has_content(&self, content_hash: &str) -> bool {
+        self.by_head.contains_key(&(0, content_hash.to_owned()))
+    }
+
     /// The files that begin as `head` does.
     pub fn with_head(&self, key: &FingerprintKey, head: &[u8]) -> Vec<FileState> {
         let mut lengths: Vec<usize> =
@@ -185,6 +193,7 @@ impl Known {
                     rejected: number("rejected_count", row) as u64,
                 },
                 event_times: (instant("first_event_time", row), instant("last_event_time", row)),
+                content_sha256: text("content_sha256", row),
             });
         }
     }
@@ -249,6 +258,7 @@ pub fn file_rows<'a>(batch: u64, states: impl Iterator<Item = &'a FileState>) ->
             Value::Number(it.counts.rejected as i64),
             Value::Number(it.event_times.0),
             Value::Number(it.event_times.1),
+            Value::Text(it.content_sha256.as_deref()),
         ]);
     }
     rows

@@ -3,12 +3,13 @@
 //! Each step of a record's way has one module, named after the step:
 //! [`discover`], (decode and extract are `lastuse-sources`), [`normalize`],
 //! [`protect`], [`seen`] (dedupe), [`segment`] and [`derive`]; [`pipeline`]
-//! runs them.
+//! runs them. [`digests`] reads what says that all of a log was delivered.
 
 pub mod catalog;
 mod clean;
 pub mod coded;
 pub mod derive;
+pub mod digests;
 pub mod discover;
 pub mod event;
 pub mod files;
@@ -24,6 +25,7 @@ pub mod segment;
 pub mod stored;
 mod worker;
 
+pub use digests::DigestKeys;
 pub use discover::{Discovery, Input, Passed, discover};
 pub use files::Counts;
 pub use pipeline::{Ingest, IngestError, Progress, Report, SourceReport};

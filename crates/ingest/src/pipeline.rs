@@ -21,6 +21,7 @@ use lastuse_store::{ActiveFile, Store, StoreError, Table, Writer};
 
 use crate::coded::{SEGMENT_ROWS, Translation};
 use crate::derive::derive;
+use crate::digests::{DigestKeys, check_signatures};
 use crate::discover::{Input, Passed};
 use crate::event::NO_NUMBER;
 use crate::files::{Counts, FileState, Known, file_rows};
@@ -32,6 +33,8 @@ use crate::worker::{Chunk, Delivery, End, Message, Nothing, Pass, Shared};
 
 /// How many native ids are held before whole days are forgotten.
 const SEEN_BUDGET: usize = 6_000_000;
+/// Rows of digests before a commit.
+const DIGEST_ROWS: usize = 200_000;
 
 /// Why an ingest stopped. Faults of single inputs are in the [`Report`].
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,9 @@ pub struct Ingest<'a> {
     pub source: Option<String>,
     /// The scope of all inputs, where the log itself names none.
     pub scope: Option<String>,
+    /// The keys that digests are signed with, to check them; none are needed to
+    /// compare what digests list with what was read.
+    pub digest_keys: Option<DigestKeys>,
     /// How many inputs are read side by side.
     pub threads: usize,
     /// Runs the store's asynchronous parts.
@@ -101,6 +107,8 @@ pub struct Report {
     pub sources: BTreeMap<String, SourceReport>,
     /// Inputs that had been read before and are the same.
     pub unchanged: u64,
+    /// Inputs that say which log files were delivered; they hold no records.
+    pub digests: u64,
     /// Inputs that no source knows, with the reason.
     pub unrecognised: Vec<(PathBuf, String, bool)>,
     /// Inputs that could not be read to their end, with the reason.
@@ -166,6 +174,8 @@ impl Ingest<'_> {
             completed: BTreeMap::new(),
             touched: BTreeMap::new(),
             rejects: Rows::new(Table::Rejects),
+            digests: Rows::new(Table::Digests),
+            digest_rows: 0,
             report: Report::default(),
             progress: Progress { inputs_total: inputs.len(), ..Progress::default() },
         };
@@ -220,6 +230,8 @@ struct Committer<'a> {
     /// States of the inputs that the open segment has rows of.
     touched: BTreeMap<String, FileState>,
     rejects: Rows,
+    digests: Rows,
+    digest_rows: usize,
     report: Report,
     progress: Progress,
 }
@@ -242,6 +254,7 @@ impl Committer<'_> {
         }
         self.commit()?;
         if !self.ingest.stop.load(Ordering::Relaxed) {
+            self.check_signatures()?;
             let compacted = self.ingest.store.compact(&self.writer);
             self.ingest.runtime.block_on(compacted)?;
         }
@@ -299,6 +312,16 @@ impl Committer<'_> {
                         self.end_input(input, state, end);
                     }
                 }
+                Message::Digest(digest) => {
+                    let (state, digest) = *digest;
+                    digest.add_to(&mut self.digests, &state.file_uid);
+                    self.digest_rows += digest.row_count();
+                    self.report.digests += 1;
+                    self.touch(state);
+                    if self.digest_rows >= DIGEST_ROWS {
+                        self.commit()?;
+                    }
+                }
                 Message::Nothing(Nothing::Later) => return Ok(true),
                 Message::Nothing(nothing) => self.note(input, nothing),
             }
@@ -330,6 +353,8 @@ impl Committer<'_> {
         }
         self.report.sources.entry(state.source.clone()).or_default().files += 1;
         state.complete = end.complete;
+        // What was not read to its end was not read as it was delivered.
+        state.content_sha256 = state.content_sha256.filter(|_| end.complete);
         self.touch(state);
     }
 
@@ -505,8 +530,10 @@ impl Committer<'_> {
             parts.push(self.writer.write_events(day, &segment.batch(rows))?);
         }
         let rejects = std::mem::replace(&mut self.rejects, Rows::new(Table::Rejects));
+        let digests = std::mem::replace(&mut self.digests, Rows::new(Table::Digests));
+        self.digest_rows = 0;
         let files = file_rows(self.writer.batch(), self.touched.values());
-        let small = [rejects, files].into_iter().filter_map(Rows::finish);
+        let small = [rejects, digests, files].into_iter().filter_map(Rows::finish);
         for (table, batch) in derive(&segment, &order).into_iter().chain(small) {
             parts.push(self.writer.write_part(table, &batch)?);
         }
@@ -517,6 +544,21 @@ impl Committer<'_> {
         self.report.batches += 1;
         self.seen.committed(SEEN_BUDGET);
         self.days = self.ingest.days()?;
+        Ok(())
+    }
+
+    /// Checks the signatures of digests that can be checked now, those of
+    /// earlier runs included, and commits what came of it.
+    fn check_signatures(&mut self) -> Result<(), IngestError> {
+        let Some(keys) = &self.ingest.digest_keys else { return Ok(()) };
+        let store = self.ingest.store;
+        let files = self.ingest.runtime.block_on(store.active_files(Table::Digests))?;
+        let stored = store.read(&files, Table::Digests, &[]).collect::<Result<Vec<_>, _>>()?;
+        if let Some((table, rows)) = check_signatures(&stored, keys).finish() {
+            let part = self.writer.write_part(table, &rows)?;
+            self.ingest.runtime.block_on(self.writer.commit(vec![part]))?;
+            self.report.batches += 1;
+        }
         Ok(())
     }
 

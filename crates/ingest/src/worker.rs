@@ -18,6 +18,7 @@ use lastuse_sources::{
     Reject, Resume, Sample, Source, columns, decode,
 };
 
+use crate::digests::{self, Digest};
 use crate::discover::Input;
 use crate::event::NO_NUMBER;
 use crate::files::{Counts, FileState, Known, WINDOW, hash_text};
@@ -26,6 +27,10 @@ use crate::protect::{InputFacts, Protected, Protector};
 
 /// How much of an input is looked at to tell what it is a log of.
 const SAMPLE_BYTES: usize = 64 * 1024;
+/// The largest file whose content is hashed: none that a provider delivers is larger.
+const HASHED_BYTES_MAX: u64 = 64 << 20;
+/// How much of a file is held to be hashed at once; of a longer one, piece by piece.
+const HASHED_AT_ONCE: usize = 16 << 20;
 
 /// The number of an input, and what it sends.
 pub(crate) type Delivery = (usize, Receiver<Message>);
@@ -38,6 +43,8 @@ pub(crate) enum Message {
     Chunk(Box<Chunk>),
     /// There is nothing more to read, now.
     End(End),
+    /// The input is a digest: it has no records, and says which logs there are.
+    Digest(Box<(FileState, Digest)>),
     /// There was nothing to read.
     Nothing(Nothing),
 }
@@ -200,16 +207,21 @@ fn read_input(
     let (sample, whole) = decoder.head(SAMPLE_BYTES).map_err(|it| Nothing::Failed(chain(&it)))?;
     let sample = sample.to_vec();
     let head = sample[..sample.len().min(WINDOW)].to_vec();
+    if takes_digests(shared) && digests::is_digest(&head) {
+        return read_digest(pass, index, input, decoder, sender, claimed);
+    }
     let head_hash = hash_text(&shared.key, &head);
     let (source, format) = detect(shared, input, &sample, whole)?;
-    let place = find_place(shared, input, decoder, &head)?;
+    let mut place = find_place(shared, input, decoder, &head)?;
     *claimed = true;
     if !pass.claim(index, Some(&head_hash)) {
         return Err(Nothing::Later);
     }
     let normalizer = normalizer(shared, &source).map_err(|it| Nothing::Failed(chain(&it)))?;
     let resting = place.known.as_ref().is_some_and(|it| it.is_as_found(input));
-    let state = begin(shared, input, &source, place.known, &head, head_hash);
+    let content_sha256 = content_sha256(shared, input, &source, &mut place);
+    let state = begin(shared, input, &source.name, place.known, &head, head_hash);
+    let state = FileState { content_sha256, ..state };
     let facts = InputFacts {
         source: state.source.clone(),
         category: source.category.clone(),
@@ -325,7 +337,7 @@ fn go_to(decoder: &mut Decoder, end: u64) -> Result<(u64, Vec<u8>), DecodeError>
 fn begin(
     shared: &Shared<'_>,
     input: &Input,
-    source: &Source,
+    source: &str,
     known: Option<FileState>,
     head: &[u8],
     head_hash: String,
@@ -344,7 +356,7 @@ fn begin(
             FileState {
                 file_uid: known.new_uid(&head_hash),
                 path,
-                source: source.name.clone(),
+                source: source.to_owned(),
                 scope: shared.scope.clone().unwrap_or_default(),
                 complete: false,
                 size_bytes: input.size_bytes,
@@ -355,9 +367,74 @@ fn begin(
                 resume: Resume::default(),
                 counts: Counts::default(),
                 event_times: (NO_NUMBER, NO_NUMBER),
+                content_sha256: None,
             }
         }
     }
+}
+
+/// SHA-256 of all that a log holds, if a digest may list it; none if it cannot
+/// be read to its end.
+fn content_sha256(
+    shared: &Shared<'_>,
+    input: &Input,
+    source: &Source,
+    place: &mut Place,
+) -> Option<String> {
+    let is_document = place.decoder.kind() != Compression::Plain
+        || input.path.extension().is_some_and(|it| it == "json");
+    let is_stdin = input.path.as_os_str() == "-";
+    if source.name != digests::SOURCE || !is_document || is_stdin {
+        return None;
+    }
+    if place.known.is_none()
+        && let Ok((content, true)) = place.decoder.head(HASHED_AT_ONCE)
+    {
+        return Some(digests::sha256_text(content));
+    }
+    if input.size_bytes > HASHED_BYTES_MAX {
+        return None;
+    }
+    digests::sha256_of(open(shared, input).ok()?).ok()
+}
+
+/// Digests are CloudTrail's: they are left alone where another source is named.
+fn takes_digests(shared: &Shared<'_>) -> bool {
+    shared.source.as_ref().is_none_or(|it| it.name == digests::SOURCE)
+}
+
+/// Reads a digest. It is known by all that it holds, so that one that was
+/// changed is another.
+fn read_digest(
+    pass: &Pass<'_>,
+    index: usize,
+    input: &Input,
+    decoder: Decoder,
+    sender: &SyncSender<Message>,
+    claimed: &mut bool,
+) -> Result<(), Nothing> {
+    let shared = pass.shared;
+    let mut content = Vec::new();
+    let read = decoder.take(digests::BYTES_MAX + 1).read_to_end(&mut content);
+    read.map_err(|it| Nothing::Failed(chain(&it)))?;
+    if content.len() as u64 > digests::BYTES_MAX {
+        return Err(Nothing::Failed("it is too long for a CloudTrail digest".to_owned()));
+    }
+    let hash = hash_text(&shared.key, &content);
+    *claimed = true;
+    if !pass.claim(index, Some(&hash)) {
+        return Err(Nothing::Later);
+    }
+    if shared.known.read().unwrap_or_else(PoisonError::into_inner).has_content(&hash) {
+        return Err(Nothing::AlreadyRead);
+    }
+    let digest =
+        Digest::parse(&content, &shared.redactor).map_err(|it| Nothing::Failed(chain(&it)))?;
+    let mut state = begin(shared, input, digests::SOURCE, None, &[], hash);
+    state.complete = true;
+    state.resume.offset = content.len() as u64;
+    let _ = sender.send(Message::Digest(Box::new((state, digest))));
+    Ok(())
 }
 
 /// The planned SQL of a source; planned when its first input turns up.

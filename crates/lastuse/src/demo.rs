@@ -101,6 +101,7 @@ fn main_job(
         paths: vec![folder.join("logs")],
         source: None,
         scope: None,
+        digest_keys: None,
         format: TABLE.to_owned(),
     };
     let report = read(&demo, &ingest)?;

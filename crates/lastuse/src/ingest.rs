@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use lastuse_ingest::{Ingest, Input, Progress, Report, discover};
+use lastuse_ingest::{DigestKeys, Ingest, Input, Progress, Report, discover};
 use lastuse_model::redact::Redactor;
 
 use crate::cli::INTERRUPTED;
@@ -28,6 +29,9 @@ pub struct IngestArgs {
     /// The issuer of what the logs name, where they don't say (a Vault cluster, a host)
     #[arg(long, value_name = "NAME")]
     pub scope: Option<String>,
+    /// What `aws cloudtrail list-public-keys` printed, to check the signatures of CloudTrail's digests
+    #[arg(long, value_name = "FILE")]
+    pub digest_keys: Option<PathBuf>,
     /// How to print what was read: table or json
     #[arg(long, default_value = TABLE, value_name = "FORMAT", value_parser = [TABLE, JSON])]
     pub format: String,
@@ -92,6 +96,7 @@ pub fn read(workspace: &Workspace, args: &IngestArgs) -> anyhow::Result<Report> 
         catalog: &catalog,
         source: args.source.clone(),
         scope: args.scope.clone(),
+        digest_keys: args.digest_keys.as_deref().map(read_keys).transpose()?,
         threads: workspace.threads(),
         runtime: workspace.runtime.handle().clone(),
         stop: &stop,
@@ -101,6 +106,12 @@ pub fn read(workspace: &Workspace, args: &IngestArgs) -> anyhow::Result<Report> 
     bar.finish_and_clear();
     report.passed = found.passed;
     Ok(report)
+}
+
+fn read_keys(path: &Path) -> anyhow::Result<DigestKeys> {
+    let failed = || format!("cannot read the public keys in `{}`", path.display());
+    let text = std::fs::read_to_string(path).with_context(failed)?;
+    DigestKeys::parse(&text).with_context(failed)
 }
 
 /// The first Ctrl-C ends the run in good order, the second at once.
@@ -185,10 +196,13 @@ pub fn print_report(report: &Report) -> anyhow::Result<()> {
             )?;
         }
     }
+    if report.digests > 0 {
+        writeln!(out, "digests of what was delivered: {} files", thousands(report.digests))?;
+    }
     if report.unchanged > 0 {
         writeln!(out, "read before and the same: {} files", thousands(report.unchanged))?;
     }
-    if report.sources.is_empty() && report.unchanged == 0 {
+    if report.sources.is_empty() && report.unchanged == 0 && report.digests == 0 {
         writeln!(out, "no records were found")?;
     }
     out.flush()?;
@@ -223,6 +237,7 @@ fn print_json(report: &Report) -> anyhow::Result<()> {
         serde_json::json!({
             "sources": sources,
             "unchanged_files": report.unchanged,
+            "digest_files": report.digests,
             "unread": unread,
             "interrupted": report.interrupted,
         })

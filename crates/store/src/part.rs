@@ -365,6 +365,7 @@ pub(crate) fn sort_columns(table: Table) -> &'static [&'static str] {
         Table::Credentials => &["credential_uid", "id_kind", "id_scope"],
         Table::Coverage => &["source", "source_scope", "hour_time"],
         Table::Rejects => &["file_uid", "record_number"],
+        Table::Digests => &["file_uid", "kind", "object"],
         Table::Files => &["file_uid", "batch"],
     }
 }

@@ -30,6 +30,8 @@ pub enum Table {
     Coverage,
     /// One row per record that could not be read.
     Rejects,
+    /// What a provider's digest files say was delivered, and of the digests themselves.
+    Digests,
     /// Inputs and how far each was read; the latest row of a `file_uid` holds.
     Files,
 }
@@ -38,7 +40,7 @@ impl Table {
     /// Every table, in the order in which one ingest batch reaches them:
     /// `events` first, since its commit decides; `files` last, since its
     /// recorded batch number says that all others have theirs.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Events,
         Table::Usage,
         Table::Exchanges,
@@ -48,6 +50,7 @@ impl Table {
         Table::Credentials,
         Table::Coverage,
         Table::Rejects,
+        Table::Digests,
         Table::Files,
     ];
 
@@ -63,6 +66,7 @@ impl Table {
             Table::Credentials => "credentials",
             Table::Coverage => "coverage",
             Table::Rejects => "rejects",
+            Table::Digests => "digests",
             Table::Files => "files",
         }
     }
@@ -85,6 +89,7 @@ impl Table {
             Table::Credentials => credentials(),
             Table::Coverage => coverage(),
             Table::Rejects => rejects(),
+            Table::Digests => digests(),
             Table::Files => files(),
         }))
     }
@@ -266,6 +271,23 @@ fn rejects() -> Vec<Field> {
     ]
 }
 
+fn digests() -> Vec<Field> {
+    vec![
+        text("file_uid"),
+        text("source"),
+        text("source_scope"),
+        text("kind"),
+        text("chain"),
+        text("object"),
+        text("content_sha256"),
+        time("start_time"),
+        time("end_time"),
+        text("signature"),
+        text("key_fingerprint"),
+        text("state"),
+    ]
+}
+
 fn files() -> Vec<Field> {
     vec![
         text("file_uid"),
@@ -288,5 +310,6 @@ fn files() -> Vec<Field> {
         number("rejected_count"),
         time("first_event_time"),
         time("last_event_time"),
+        text("content_sha256"),
     ]
 }

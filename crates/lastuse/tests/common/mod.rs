@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The tables of a store, as SQL names them.
-pub const TABLES: [&str; 10] = [
+pub const TABLES: [&str; 11] = [
     "events",
     "usage",
     "exchanges",
@@ -27,6 +27,7 @@ pub const TABLES: [&str; 10] = [
     "credentials",
     "coverage",
     "rejects",
+    "digests",
     "files",
 ];
 
