@@ -57,7 +57,10 @@ pub enum Format {
     Json {
         /// Members of a document that hold the array of records.
         records: Vec<String>,
-        /// Where a record may stand inside an envelope, as an object or as JSON text.
+        /// Arrays inside such a record whose elements are the records.
+        each: Vec<NestedArrays>,
+        /// Where a record may stand inside an envelope, as an object, as JSON text, or
+        /// as JSON text in Base64.
         unwrap: Vec<FieldPath>,
         /// Member names match without regard to case.
         fold_case: bool,
@@ -68,6 +71,11 @@ pub enum Format {
         pattern: TextPattern,
     },
 }
+
+/// Arrays within one another: the path from an object to the array in it, then from
+/// each of its elements to the next array, and so on.
+#[derive(Debug, Clone)]
+pub struct NestedArrays(pub(crate) Vec<FieldPath>);
 
 /// The pattern of a text format.
 #[derive(Debug)]
@@ -143,6 +151,28 @@ pub enum SourceError {
         /// Why not.
         #[source]
         source: PathError,
+    },
+    /// Arrays of records that cannot be followed.
+    #[error(
+        "`{key}` of source `{name}` is `{path}`: write the members that lead to the array, with `[*]` after each array around it, such as `a[*].b`"
+    )]
+    Each {
+        /// The source.
+        name: String,
+        /// The key.
+        key: String,
+        /// What was given.
+        path: String,
+    },
+    /// A field of an outer object before one of the record.
+    #[error(
+        "`fields.{field}` of source `{name}` asks an object around the record first: put the paths without `_parent`, or with fewer of them, before"
+    )]
+    OuterFirst {
+        /// The source.
+        name: String,
+        /// The alias.
+        field: String,
     },
     /// A pattern that cannot be compiled.
     #[error("`{key}` of source `{name}` is not a pattern; see the syntax of the crate `regex`")]
@@ -241,6 +271,8 @@ enum FormatToml {
     Json {
         #[serde(default)]
         records: Vec<String>,
+        #[serde(default)]
+        each: Vec<String>,
         #[serde(default)]
         unwrap: Vec<String>,
         #[serde(default)]
@@ -347,16 +379,27 @@ impl Source {
 
 fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceError> {
     match read {
-        FormatToml::Json { records, unwrap, fold_case } => {
+        FormatToml::Json { records, each, unwrap, fold_case } => {
+            let key = format!("format[{index}].each");
+            let each = each.iter().map(|it| arrays(name, &key, it)).collect::<Result<_, _>>()?;
             let key = format!("format[{index}].unwrap");
             let unwrap = unwrap.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
-            Ok(Format::Json { records, unwrap, fold_case })
+            Ok(Format::Json { records, each, unwrap, fold_case })
         }
         FormatToml::Text { pattern } => {
             let pattern = compile(name, &format!("format[{index}].pattern"), &pattern)?;
             Ok(Format::Text { pattern: TextPattern(pattern) })
         }
     }
+}
+
+fn arrays(name: &str, key: &str, text: &str) -> Result<NestedArrays, SourceError> {
+    let levels = path(name, key, text)?.arrays().ok_or_else(|| SourceError::Each {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        path: text.to_owned(),
+    })?;
+    Ok(NestedArrays(levels))
 }
 
 fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, SourceError> {
@@ -395,7 +438,11 @@ fn aliases(
         if paths.len() > ALIAS_PATHS_MAX {
             return Err(SourceError::TooManyPaths { name: name.to_owned(), field });
         }
-        let paths = paths.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
+        let paths: Vec<FieldPath> =
+            paths.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
+        if !paths.is_sorted_by_key(|it| it.outward().0) {
+            return Err(SourceError::OuterFirst { name: name.to_owned(), field });
+        }
         aliases.insert(field, paths);
     }
     Ok(aliases)
