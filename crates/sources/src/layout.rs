@@ -5,7 +5,7 @@ use regex::CaptureLocations;
 use crate::json::WantedField;
 use crate::path::FieldPath;
 use crate::pattern::Pattern;
-use crate::source::{Format, NestedArrays, PSEUDO_FIELDS, Source};
+use crate::source::{Format, MatchStage, NestedArrays, PSEUDO_FIELDS, Source};
 
 /// Names of all columns: the fields that were asked for, then helpers, which are the
 /// inputs of match stages and the places where envelopes hold a record or several.
@@ -47,13 +47,25 @@ pub(crate) struct JsonLayout {
     pub(crate) parents: Vec<Vec<WantedField>>,
 }
 
-/// Patterns and where their captures go.
+/// Where the parts of one field go.
 #[derive(Debug)]
 pub(crate) struct StageLayout {
-    /// Column of the text that is matched.
+    /// Column of the text that is looked into.
     pub(crate) input: usize,
     /// By pattern of the stage.
     pub(crate) captures: Vec<CaptureLayout>,
+    /// Pairs that may set a column.
+    pub(crate) pairs: Vec<PairLayout>,
+}
+
+/// Pairs of a stage that may set a column.
+#[derive(Debug)]
+pub(crate) struct PairLayout {
+    pub(crate) column: usize,
+    /// The first that has a value wins.
+    pub(crate) keys: Vec<String>,
+    /// Sets the column even if it has a value.
+    pub(crate) overrides: bool,
 }
 
 /// Where the captures of one pattern go.
@@ -140,15 +152,28 @@ pub(crate) fn text_layout(source: &Source, names: &[String], pattern: &Pattern) 
 pub(crate) fn stage_layouts(source: &Source, names: &[String]) -> Vec<StageLayout> {
     let stages = source.stages.iter().filter_map(|stage| {
         let input = names.iter().position(|it| *it == stage.field)?;
-        let captures = stage.patterns.iter().map(|pattern| {
+        let captures = stage.patterns().iter().map(|pattern| {
             let mut layout = capture_layout(source, names, pattern, false);
             // The other captures are parts of the input, so it is replaced last.
             layout.assignments.sort_by_key(|it| it.column == input);
             layout
         });
-        Some(StageLayout { input, captures: captures.collect() })
+        let captures = captures.collect();
+        Some(StageLayout { input, captures, pairs: pair_layouts(source, names, stage) })
     });
     stages.collect()
+}
+
+fn pair_layouts(source: &Source, names: &[String], stage: &MatchStage) -> Vec<PairLayout> {
+    let layout = |(column, name): (usize, &String)| {
+        let key = |path: &FieldPath| stage.key(path).map(str::to_owned);
+        let (keys, overrides): (Vec<String>, bool) = match source.fields.get(name) {
+            Some(paths) => (paths.iter().filter_map(key).collect(), false),
+            None => (FieldPath::parse(name).iter().filter_map(key).collect(), true),
+        };
+        (!keys.is_empty()).then_some(PairLayout { column, keys, overrides })
+    };
+    names.iter().enumerate().filter_map(layout).collect()
 }
 
 fn capture_layout(

@@ -112,6 +112,15 @@ impl FieldPath {
         &self.steps
     }
 
+    /// The name of the member that this path names of a field.
+    pub(crate) fn member_of(&self, field: &str) -> Option<&str> {
+        let field = Self::parse(field).ok()?;
+        match self.steps.strip_prefix(field.steps.as_slice())? {
+            [Step::Member(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     /// How many objects out from the record a path begins, and the path from there.
     pub(crate) fn outward(&self) -> (usize, Self) {
         let is_parent = |it: &&Step| matches!(it, Step::Member(name) if name == PARENT);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 use serde::Deserialize;
 
+use crate::pairs::PairSyntax;
 use crate::path::{FieldPath, PathError};
 use crate::pattern::Pattern;
 
@@ -95,11 +96,37 @@ pub struct Detect {
     pub names: Vec<String>,
 }
 
-/// Patterns over one field; the captures of the first that matches become fields.
+/// How one field is looked into for further ones.
 #[derive(Debug)]
 pub(crate) struct MatchStage {
     pub(crate) field: String,
-    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) look: Look,
+}
+
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// The captures of the first that matches become fields.
+    Patterns(Vec<Pattern>),
+    /// The pairs of keys and values in it are its members.
+    Pairs(PairSyntax),
+}
+
+impl MatchStage {
+    /// The patterns, if it has any.
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        match &self.look {
+            Look::Patterns(patterns) => patterns,
+            Look::Pairs(_) => &[],
+        }
+    }
+
+    /// The key of the pair that a path names, if it is one of this stage.
+    pub(crate) fn key<'a>(&self, path: &'a FieldPath) -> Option<&'a str> {
+        match self.look {
+            Look::Pairs(_) => path.member_of(&self.field),
+            Look::Patterns(_) => None,
+        }
+    }
 }
 
 /// Why a source cannot be used. Names the source, the key and what to do.
@@ -197,6 +224,14 @@ pub enum SourceError {
         /// What was given.
         field: String,
     },
+    /// A stage that is told two ways to look into its field, or none.
+    #[error("`match[{index}]` of source `{name}` needs either `patterns` or `pairs`")]
+    Look {
+        /// The source.
+        name: String,
+        /// The stage, from 0.
+        index: usize,
+    },
     /// An alias with the name of a field that every record has.
     #[error(
         "`fields.{field}` of source `{name}` takes the name of a field that every record has: choose another"
@@ -287,7 +322,8 @@ enum FormatToml {
 #[serde(deny_unknown_fields)]
 struct MatchToml {
     field: String,
-    patterns: Vec<String>,
+    patterns: Option<Vec<String>>,
+    pairs: Option<PairSyntax>,
 }
 
 impl Source {
@@ -349,7 +385,8 @@ impl Source {
             let known = PSEUDO_FIELDS.contains(&field.as_str())
                 || self.fields.contains_key(field)
                 || captures.contains(field.as_str())
-                || (has_json && FieldPath::parse(field).is_ok());
+                || FieldPath::parse(field)
+                    .is_ok_and(|it| has_json || self.stages.iter().any(|at| at.key(&it).is_some()));
             if !known {
                 return Err(SourceError::UnknownField {
                     name: self.name.clone(),
@@ -372,7 +409,7 @@ impl Source {
             Format::Text { pattern } => Some(&pattern.0),
             Format::Json { .. } => None,
         });
-        let stages = self.stages.iter().flat_map(|it| &it.patterns);
+        let stages = self.stages.iter().flat_map(MatchStage::patterns);
         texts.chain(stages).flat_map(Pattern::capture_names).collect()
     }
 }
@@ -406,11 +443,18 @@ fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, Source
     if read.field != "_line" && PSEUDO_FIELDS.contains(&read.field.as_str()) {
         return Err(SourceError::NoText { name: name.to_owned(), index, field: read.field });
     }
-    let patterns = read.patterns.iter().enumerate();
-    let patterns = patterns
-        .map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it))
-        .collect::<Result<_, _>>()?;
-    Ok(MatchStage { field: read.field, patterns })
+    let look = match (read.patterns, read.pairs) {
+        (Some(patterns), None) => {
+            let patterns = patterns.iter().enumerate();
+            let patterns = patterns
+                .map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it))
+                .collect::<Result<_, _>>()?;
+            Look::Patterns(patterns)
+        }
+        (None, Some(pairs)) => Look::Pairs(pairs),
+        _ => return Err(SourceError::Look { name: name.to_owned(), index }),
+    };
+    Ok(MatchStage { field: read.field, look })
 }
 
 fn detect(name: &str, read: DetectToml) -> Result<Detect, SourceError> {
