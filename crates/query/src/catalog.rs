@@ -143,8 +143,11 @@ impl Catalog {
                 frame = frame.filter(col(column).eq(lit(wanted)))?;
             }
         }
-        let schema = SchemaRef::new(frame.schema().as_arrow().clone());
-        Ok(Answer { schema, batches: frame.collect().await? })
+        let planned = SchemaRef::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await?;
+        // Text inside lists may come out as another type of text than was planned.
+        let schema = batches.first().map_or(planned, RecordBatch::schema);
+        Ok(Answer { schema, batches })
     }
 
     /// Registers every report as `report.NAME`, for ad hoc SQL.
