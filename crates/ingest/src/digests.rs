@@ -409,3 +409,66 @@ pub(crate) fn check_signatures(batches: &[RecordBatch], keys: &DigestKeys) -> Ro
     }
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use lastuse_model::fingerprint::FingerprintKey;
+
+    use super::*;
+
+    const DIGEST: &str = r#"{"awsAccountId": "111122223333", "digestStartTime": "2026-05-01T01:00:31Z",
+        "digestEndTime": "2026-05-01T02:00:31Z", "digestS3Bucket": "trail", "digestS3Object":
+        "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/05/01/111122223333_CloudTrail-Digest_us-east-1_all_us-east-1_20260501T020031Z.json.gz",
+        "logFiles": []}"#;
+
+    fn parse(text: &str) -> Result<Digest, DigestError> {
+        let redactor = Redactor::new(FingerprintKey::from_bytes(&[7; 32]), Vec::new());
+        Digest::parse(text.as_bytes(), &redactor)
+    }
+
+    #[test]
+    fn a_digest_is_told_by_its_head() {
+        assert!(is_digest(DIGEST.as_bytes()));
+        assert!(!is_digest(br#"{"Records":[{"eventSource":"s3.amazonaws.com"}]}"#));
+        assert!(!is_digest(format!("[{DIGEST}]").as_bytes()));
+    }
+
+    #[test]
+    fn digests_of_one_trail_and_region_are_a_chain() {
+        let chain = "111122223333_CloudTrail-Digest_us-east-1_all_us-east-1";
+        assert_eq!(parse(DIGEST).unwrap().chain, chain);
+        assert_eq!(chain_of(&format!("b/{chain}_20260501T020031Z.json.gz")), chain);
+        let late = format!("{chain}_20260501T020031Z_backfill.json.gz");
+        assert_eq!(chain_of(&late), format!("{chain}_backfill"));
+    }
+
+    #[test]
+    fn a_secret_in_the_name_of_a_file_is_not_kept() {
+        let secret = ["ghp_", "9xQ2mV7rT4kLw8ZbN3cY6dHs1JfPa5RuGeKo"].concat();
+        let digest = parse(&DIGEST.replace("AWSLogs/", &format!("{secret}/AWSLogs/"))).unwrap();
+        assert!(!format!("{digest:?}").contains(&secret), "{digest:?}");
+        assert_eq!(digest.rows[0].state, Some("unverifiable"));
+    }
+
+    #[test]
+    fn an_hour_in_which_a_file_has_no_times_is_that_of_its_digest() {
+        let log = r#""logFiles": [{"s3Bucket": "trail", "s3Object": "a.json.gz", "hashValue": "AB",
+            "hashAlgorithm": "SHA-256", "newestEventTime": null, "oldestEventTime": null}]"#;
+        let log = log.replace("AB", &"AB".repeat(32));
+        let digest = parse(&DIGEST.replace(r#""logFiles": []"#, &log)).unwrap();
+        assert_eq!(digest.rows[1].span, digest.rows[0].span);
+        assert_eq!(digest.rows[1].content_sha256, "ab".repeat(32));
+    }
+
+    #[test]
+    fn what_is_not_as_aws_writes_it_is_refused() {
+        for (from, to) in [
+            ("\"111122223333\"", "\"an account\""),
+            ("2026-05-01T01:00:31Z", "in the morning"),
+            ("\"logFiles\": []", "\"logFiles\": {}"),
+        ] {
+            let error = parse(&DIGEST.replace(from, to)).unwrap_err().to_string();
+            assert!(!error.contains(to), "{error}");
+        }
+    }
+}

@@ -62,7 +62,7 @@ enum Command {
     /// What can be read, and what a file would become
     #[command(subcommand)]
     Sources(sources::SourcesCommand),
-    /// Per source and scope: what the logs cover
+    /// Per source and scope, or for one secret: what the logs cover
     Coverage(coverage::CoverageArgs),
     /// Make a small estate of logs and run the main job over it
     Demo(demo::DemoArgs),

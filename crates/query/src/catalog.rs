@@ -127,12 +127,27 @@ impl Catalog {
         name: &str,
         secret: Option<&str>,
     ) -> Result<Answer, QueryError> {
+        self.version_rows(name, secret, None).await
+    }
+
+    /// The rows of a report, of one secret and one of its versions if wanted.
+    pub async fn version_rows(
+        &self,
+        name: &str,
+        secret: Option<&str>,
+        version: Option<&str>,
+    ) -> Result<Answer, QueryError> {
         let mut frame = self.report(name).await?;
-        if let Some(secret) = secret {
-            frame = frame.filter(col("secret_id").eq(lit(secret)))?;
+        for (column, wanted) in [("secret_id", secret), ("version", version)] {
+            if let Some(wanted) = wanted {
+                frame = frame.filter(col(column).eq(lit(wanted)))?;
+            }
         }
-        let schema = SchemaRef::new(frame.schema().as_arrow().clone());
-        Ok(Answer { schema, batches: frame.collect().await? })
+        let planned = SchemaRef::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await?;
+        // Text inside lists may come out as another type of text than was planned.
+        let schema = batches.first().map_or(planned, RecordBatch::schema);
+        Ok(Answer { schema, batches })
     }
 
     /// Registers every report as `report.NAME`, for ad hoc SQL.

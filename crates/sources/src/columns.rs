@@ -163,6 +163,16 @@ impl Columns {
         self.rows += 1;
     }
 
+    /// Copies the current row, for `restore_row` before the next `finish`.
+    pub(crate) fn save_row(&self, row: &mut Vec<u128>) {
+        row.clone_from(&self.row);
+    }
+
+    /// Makes the current row what it was at `save_row`.
+    pub(crate) fn restore_row(&mut self, row: &[u128]) {
+        self.row.copy_from_slice(row);
+    }
+
     /// Forgets the fields of the current row.
     pub fn abandon_row(&mut self) {
         self.row.fill(UNSET);

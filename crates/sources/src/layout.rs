@@ -5,10 +5,10 @@ use regex::CaptureLocations;
 use crate::json::WantedField;
 use crate::path::FieldPath;
 use crate::pattern::Pattern;
-use crate::source::{Format, PSEUDO_FIELDS, Source};
+use crate::source::{Format, MatchStage, NestedArrays, PSEUDO_FIELDS, Source};
 
 /// Names of all columns: the fields that were asked for, then helpers, which are the
-/// inputs of match stages and the places where envelopes hold a record.
+/// inputs of match stages and the places where envelopes hold a record or several.
 pub(crate) fn column_names(source: &Source, fields: &[String]) -> Vec<String> {
     let mut names = fields.to_vec();
     for helper in source.helper_fields() {
@@ -17,8 +17,8 @@ pub(crate) fn column_names(source: &Source, fields: &[String]) -> Vec<String> {
         }
     }
     let envelopes = source.formats.iter().map(|it| match it {
-        Format::Json { unwrap, .. } => unwrap.len(),
-        Format::Text { .. } => 0,
+        Format::Json { unwrap, each, .. } => unwrap.len() + each.len(),
+        _ => 0,
     });
     let first = names.len();
     let envelopes = envelopes.max().unwrap_or(0);
@@ -41,15 +41,31 @@ pub(crate) struct JsonLayout {
     pub(crate) wanted: Vec<WantedField>,
     /// Where a record may stand inside an envelope, and the column that tells.
     pub(crate) unwrap: Vec<(usize, FieldPath)>,
+    /// Arrays that may hold records inside a record, and the column that tells.
+    pub(crate) each: Vec<(usize, NestedArrays)>,
+    /// What to read of the objects around those arrays, the nearest first.
+    pub(crate) parents: Vec<Vec<WantedField>>,
 }
 
-/// Patterns and where their captures go.
+/// Where the parts of one field go.
 #[derive(Debug)]
 pub(crate) struct StageLayout {
-    /// Column of the text that is matched.
+    /// Column of the text that is looked into.
     pub(crate) input: usize,
     /// By pattern of the stage.
     pub(crate) captures: Vec<CaptureLayout>,
+    /// Pairs that may set a column.
+    pub(crate) pairs: Vec<PairLayout>,
+}
+
+/// Pairs of a stage that may set a column.
+#[derive(Debug)]
+pub(crate) struct PairLayout {
+    pub(crate) column: usize,
+    /// The first that has a value wins.
+    pub(crate) keys: Vec<String>,
+    /// Sets the column even if it has a value.
+    pub(crate) overrides: bool,
 }
 
 /// Where the captures of one pattern go.
@@ -82,9 +98,16 @@ pub(crate) fn pseudo_columns(names: &[String]) -> PseudoColumns {
 }
 
 /// What to read of records of one JSON format. A name without an alias is a path.
-pub(crate) fn json_layout(source: &Source, names: &[String], unwrap: &[FieldPath]) -> JsonLayout {
+pub(crate) fn json_layout(
+    source: &Source,
+    names: &[String],
+    unwrap: &[FieldPath],
+    each: &[NestedArrays],
+) -> JsonLayout {
     let first_envelope =
         names.iter().position(|it| it.starts_with("_envelope_")).unwrap_or(names.len());
+    let levels = each.iter().map(|it| it.0.len()).max().unwrap_or(0);
+    let mut parents = vec![Vec::new(); levels];
     let mut wanted = Vec::new();
     for (column, name) in names[..first_envelope].iter().enumerate() {
         if PSEUDO_FIELDS.contains(&name.as_str()) {
@@ -96,18 +119,28 @@ pub(crate) fn json_layout(source: &Source, names: &[String], unwrap: &[FieldPath
             // A capture whose name is no path; `check_fields` refuses anything else.
             (None, Err(_)) => continue,
         };
-        let ranked = paths.into_iter().zip(0u8..);
-        wanted.extend(ranked.map(|(path, rank)| WantedField { column, path, rank }));
+        for (path, rank) in paths.into_iter().zip(0u8..) {
+            match path.outward() {
+                (0, path) => wanted.push(WantedField { column, path, rank }),
+                (out, path) => {
+                    if let Some(parent) = parents.get_mut(out - 1) {
+                        parent.push(WantedField { column, path, rank });
+                    }
+                }
+            }
+        }
     }
-    let unwrap: Vec<_> =
-        unwrap.iter().cloned().zip(first_envelope..).map(|(path, column)| (column, path)).collect();
-    let envelopes = unwrap.iter().map(|(column, path)| WantedField {
-        column: *column,
+    let unwrap: Vec<_> = (first_envelope..).zip(unwrap.iter().cloned()).collect();
+    let each: Vec<_> = (first_envelope + unwrap.len()..).zip(each.iter().cloned()).collect();
+    let places = unwrap.iter().map(|(column, path)| (*column, path));
+    let arrays = each.iter().filter_map(|(column, arrays)| Some((*column, arrays.0.first()?)));
+    let helpers = places.chain(arrays);
+    wanted.extend(helpers.map(|(column, path)| WantedField {
+        column,
         path: path.clone(),
         rank: 0,
-    });
-    wanted.extend(envelopes);
-    JsonLayout { wanted, unwrap }
+    }));
+    JsonLayout { wanted, unwrap, each, parents }
 }
 
 /// Where the captures of the first pattern of a text format go.
@@ -119,15 +152,28 @@ pub(crate) fn text_layout(source: &Source, names: &[String], pattern: &Pattern) 
 pub(crate) fn stage_layouts(source: &Source, names: &[String]) -> Vec<StageLayout> {
     let stages = source.stages.iter().filter_map(|stage| {
         let input = names.iter().position(|it| *it == stage.field)?;
-        let captures = stage.patterns.iter().map(|pattern| {
+        let captures = stage.patterns().iter().map(|pattern| {
             let mut layout = capture_layout(source, names, pattern, false);
             // The other captures are parts of the input, so it is replaced last.
             layout.assignments.sort_by_key(|it| it.column == input);
             layout
         });
-        Some(StageLayout { input, captures: captures.collect() })
+        let captures = captures.collect();
+        Some(StageLayout { input, captures, pairs: pair_layouts(source, names, stage) })
     });
     stages.collect()
+}
+
+fn pair_layouts(source: &Source, names: &[String], stage: &MatchStage) -> Vec<PairLayout> {
+    let layout = |(column, name): (usize, &String)| {
+        let key = |path: &FieldPath| stage.key(path).map(str::to_owned);
+        let (keys, overrides): (Vec<String>, bool) = match source.fields.get(name) {
+            Some(paths) => (paths.iter().filter_map(key).collect(), false),
+            None => (FieldPath::parse(name).iter().filter_map(key).collect(), true),
+        };
+        (!keys.is_empty()).then_some(PairLayout { column, keys, overrides })
+    };
+    names.iter().enumerate().filter_map(layout).collect()
 }
 
 fn capture_layout(

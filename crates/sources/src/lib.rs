@@ -16,6 +16,7 @@ pub mod source;
 
 mod frame;
 mod layout;
+mod pairs;
 mod pattern;
 
 pub use catalog::{Catalog, Detection, Sample};

@@ -8,6 +8,7 @@
 //! | `a[*].b`, `a.*.b` | every value found, as the text of one JSON array |
 //! | `a[?@.key=='x'].value` | `value` of the first element whose `key` is `x` |
 //! | `a[?@.key].value` | `value` of the first element that has a `key` |
+//! | `_parent.a` | member `a` of the object around the array that the record stands in |
 //!
 //! A bare name may hold anything but white space, quotes, brackets, parentheses,
 //! commas, `*` and `?`: logs have members such as `@type` and `user-agent`, and
@@ -18,6 +19,9 @@ use std::str::Chars;
 
 /// Steps that one path may have. Evaluation recurses by step, so this bounds its stack.
 const STEPS_MAX: usize = 32;
+
+/// The member that leads out of a record, to the object around its array.
+const PARENT: &str = "_parent";
 
 /// Where a field is in a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,6 +110,33 @@ impl FieldPath {
 
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// The name of the member that this path names of a field.
+    pub(crate) fn member_of(&self, field: &str) -> Option<&str> {
+        let field = Self::parse(field).ok()?;
+        match self.steps.strip_prefix(field.steps.as_slice())? {
+            [Step::Member(name)] => Some(name),
+            _ => None,
+        }
+    }
+
+    /// How many objects out from the record a path begins, and the path from there.
+    pub(crate) fn outward(&self) -> (usize, Self) {
+        let is_parent = |it: &&Step| matches!(it, Step::Member(name) if name == PARENT);
+        let out = self.steps.iter().take_while(is_parent).count();
+        (out, Self { text: self.text.clone(), steps: self.steps[out..].to_vec() })
+    }
+
+    /// The path to an array, and from each of its elements to the next, where all steps
+    /// are members and `[*]` stands between the arrays.
+    pub(crate) fn arrays(&self) -> Option<Vec<Self>> {
+        let levels = self.steps.split(|it| *it == Step::All).map(|steps| {
+            let plain = steps.iter().all(|it| matches!(it, Step::Member(_)));
+            let level = Self { text: self.text.clone(), steps: steps.to_vec() };
+            (plain && !steps.is_empty()).then_some(level)
+        });
+        levels.collect()
     }
 }
 
@@ -383,6 +414,27 @@ mod tests {
         let text = vec!["a"; STEPS_MAX + 1].join(".");
         assert!(matches!(FieldPath::parse(&text), Err(PathError::TooLong { .. })));
         assert!(FieldPath::parse(&text[2..]).is_ok());
+    }
+
+    #[test]
+    fn arrays_within_one_another_are_told_from_other_paths() {
+        let levels = |text: &str| FieldPath::parse(text).unwrap().arrays();
+        let steps = |text: &str| levels(text).unwrap().into_iter().map(|it| it.steps);
+        assert_eq!(
+            steps("a.b[*].c").collect::<Vec<_>>(),
+            [vec![member("a"), member("b")], vec![member("c")]]
+        );
+        for text in ["a[*]", "[*].a", "a[*][*].b", "a[0].b", "a[?@.b].c"] {
+            assert!(levels(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_begin_outside_of_the_record() {
+        let outward = |text: &str| FieldPath::parse(text).unwrap().outward();
+        let (out, path) = outward("_parent._parent.a._parent");
+        assert_eq!((out, path.steps), (2, vec![member("a"), member("_parent")]));
+        assert_eq!(outward("a").0, 0);
     }
 
     #[test]

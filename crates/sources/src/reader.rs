@@ -141,7 +141,7 @@ struct Shared {
 }
 
 enum Framer {
-    Json(json::JsonFramer),
+    Json(Box<json::JsonFramer>),
     Text(text::TextFramer),
 }
 
@@ -256,14 +256,14 @@ impl RecordReader {
         })?;
         let names = layout::column_names(&source, fields);
         let framer = match source.formats.get(format) {
-            Some(Format::Json { records, unwrap, fold_case }) => {
-                let layout = layout::json_layout(&source, &names, unwrap);
-                Framer::Json(json::JsonFramer::new(
+            Some(Format::Json { records, each, unwrap, fold_case }) => {
+                let layout = layout::json_layout(&source, &names, unwrap, each);
+                Framer::Json(Box::new(json::JsonFramer::new(
                     layout,
                     records.clone(),
                     *fold_case,
                     resume.in_array,
-                ))
+                )))
             }
             Some(Format::Text { pattern }) => {
                 let layout = layout::text_layout(&source, &names, &pattern.0);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 use serde::Deserialize;
 
+use crate::pairs::PairSyntax;
 use crate::path::{FieldPath, PathError};
 use crate::pattern::Pattern;
 
@@ -57,7 +58,10 @@ pub enum Format {
     Json {
         /// Members of a document that hold the array of records.
         records: Vec<String>,
-        /// Where a record may stand inside an envelope, as an object or as JSON text.
+        /// Arrays inside such a record whose elements are the records.
+        each: Vec<NestedArrays>,
+        /// Where a record may stand inside an envelope, as an object, as JSON text, or
+        /// as JSON text in Base64.
         unwrap: Vec<FieldPath>,
         /// Member names match without regard to case.
         fold_case: bool,
@@ -68,6 +72,11 @@ pub enum Format {
         pattern: TextPattern,
     },
 }
+
+/// Arrays within one another: the path from an object to the array in it, then from
+/// each of its elements to the next array, and so on.
+#[derive(Debug, Clone)]
+pub struct NestedArrays(pub(crate) Vec<FieldPath>);
 
 /// The pattern of a text format.
 #[derive(Debug)]
@@ -87,11 +96,37 @@ pub struct Detect {
     pub names: Vec<String>,
 }
 
-/// Patterns over one field; the captures of the first that matches become fields.
+/// How one field is looked into for further ones.
 #[derive(Debug)]
 pub(crate) struct MatchStage {
     pub(crate) field: String,
-    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) look: Look,
+}
+
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// The captures of the first that matches become fields.
+    Patterns(Vec<Pattern>),
+    /// The pairs of keys and values in it are its members.
+    Pairs(PairSyntax),
+}
+
+impl MatchStage {
+    /// The patterns, if it has any.
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        match &self.look {
+            Look::Patterns(patterns) => patterns,
+            Look::Pairs(_) => &[],
+        }
+    }
+
+    /// The key of the pair that a path names, if it is one of this stage.
+    pub(crate) fn key<'a>(&self, path: &'a FieldPath) -> Option<&'a str> {
+        match self.look {
+            Look::Pairs(_) => path.member_of(&self.field),
+            Look::Patterns(_) => None,
+        }
+    }
 }
 
 /// Why a source cannot be used. Names the source, the key and what to do.
@@ -144,6 +179,28 @@ pub enum SourceError {
         #[source]
         source: PathError,
     },
+    /// Arrays of records that cannot be followed.
+    #[error(
+        "`{key}` of source `{name}` is `{path}`: write the members that lead to the array, with `[*]` after each array around it, such as `a[*].b`"
+    )]
+    Each {
+        /// The source.
+        name: String,
+        /// The key.
+        key: String,
+        /// What was given.
+        path: String,
+    },
+    /// A field of an outer object before one of the record.
+    #[error(
+        "`fields.{field}` of source `{name}` asks an object around the record first: put the paths without `_parent`, or with fewer of them, before"
+    )]
+    OuterFirst {
+        /// The source.
+        name: String,
+        /// The alias.
+        field: String,
+    },
     /// A pattern that cannot be compiled.
     #[error("`{key}` of source `{name}` is not a pattern; see the syntax of the crate `regex`")]
     Pattern {
@@ -166,6 +223,14 @@ pub enum SourceError {
         index: usize,
         /// What was given.
         field: String,
+    },
+    /// A stage that is told two ways to look into its field, or none.
+    #[error("`match[{index}]` of source `{name}` needs either `patterns` or `pairs`")]
+    Look {
+        /// The source.
+        name: String,
+        /// The stage, from 0.
+        index: usize,
     },
     /// An alias with the name of a field that every record has.
     #[error(
@@ -242,6 +307,8 @@ enum FormatToml {
         #[serde(default)]
         records: Vec<String>,
         #[serde(default)]
+        each: Vec<String>,
+        #[serde(default)]
         unwrap: Vec<String>,
         #[serde(default)]
         fold_case: bool,
@@ -255,7 +322,8 @@ enum FormatToml {
 #[serde(deny_unknown_fields)]
 struct MatchToml {
     field: String,
-    patterns: Vec<String>,
+    patterns: Option<Vec<String>>,
+    pairs: Option<PairSyntax>,
 }
 
 impl Source {
@@ -317,7 +385,8 @@ impl Source {
             let known = PSEUDO_FIELDS.contains(&field.as_str())
                 || self.fields.contains_key(field)
                 || captures.contains(field.as_str())
-                || (has_json && FieldPath::parse(field).is_ok());
+                || FieldPath::parse(field)
+                    .is_ok_and(|it| has_json || self.stages.iter().any(|at| at.key(&it).is_some()));
             if !known {
                 return Err(SourceError::UnknownField {
                     name: self.name.clone(),
@@ -340,17 +409,19 @@ impl Source {
             Format::Text { pattern } => Some(&pattern.0),
             Format::Json { .. } => None,
         });
-        let stages = self.stages.iter().flat_map(|it| &it.patterns);
+        let stages = self.stages.iter().flat_map(MatchStage::patterns);
         texts.chain(stages).flat_map(Pattern::capture_names).collect()
     }
 }
 
 fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceError> {
     match read {
-        FormatToml::Json { records, unwrap, fold_case } => {
+        FormatToml::Json { records, each, unwrap, fold_case } => {
+            let key = format!("format[{index}].each");
+            let each = each.iter().map(|it| arrays(name, &key, it)).collect::<Result<_, _>>()?;
             let key = format!("format[{index}].unwrap");
             let unwrap = unwrap.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
-            Ok(Format::Json { records, unwrap, fold_case })
+            Ok(Format::Json { records, each, unwrap, fold_case })
         }
         FormatToml::Text { pattern } => {
             let pattern = compile(name, &format!("format[{index}].pattern"), &pattern)?;
@@ -359,15 +430,31 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
     }
 }
 
+fn arrays(name: &str, key: &str, text: &str) -> Result<NestedArrays, SourceError> {
+    let levels = path(name, key, text)?.arrays().ok_or_else(|| SourceError::Each {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        path: text.to_owned(),
+    })?;
+    Ok(NestedArrays(levels))
+}
+
 fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, SourceError> {
     if read.field != "_line" && PSEUDO_FIELDS.contains(&read.field.as_str()) {
         return Err(SourceError::NoText { name: name.to_owned(), index, field: read.field });
     }
-    let patterns = read.patterns.iter().enumerate();
-    let patterns = patterns
-        .map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it))
-        .collect::<Result<_, _>>()?;
-    Ok(MatchStage { field: read.field, patterns })
+    let look = match (read.patterns, read.pairs) {
+        (Some(patterns), None) => {
+            let patterns = patterns.iter().enumerate();
+            let patterns = patterns
+                .map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it))
+                .collect::<Result<_, _>>()?;
+            Look::Patterns(patterns)
+        }
+        (None, Some(pairs)) => Look::Pairs(pairs),
+        _ => return Err(SourceError::Look { name: name.to_owned(), index }),
+    };
+    Ok(MatchStage { field: read.field, look })
 }
 
 fn detect(name: &str, read: DetectToml) -> Result<Detect, SourceError> {
@@ -395,7 +482,11 @@ fn aliases(
         if paths.len() > ALIAS_PATHS_MAX {
             return Err(SourceError::TooManyPaths { name: name.to_owned(), field });
         }
-        let paths = paths.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
+        let paths: Vec<FieldPath> =
+            paths.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
+        if !paths.is_sorted_by_key(|it| it.outward().0) {
+            return Err(SourceError::OuterFirst { name: name.to_owned(), field });
+        }
         aliases.insert(field, paths);
     }
     Ok(aliases)

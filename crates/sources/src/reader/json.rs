@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use arrow_buffer::Buffer;
+use data_encoding::BASE64;
 
 use super::{Chunk, Discard, Resume, Shared, Slice, Until, stages};
 use crate::columns::{BufferId, Columns};
@@ -18,6 +19,10 @@ use crate::frame::{
 use crate::json::{JsonError, JsonExtractor, ValueKind, find, unescape_into};
 use crate::layout::JsonLayout;
 use crate::path::FieldPath;
+use crate::source::NestedArrays;
+use each::Parcel;
+
+mod each;
 
 /// Envelopes within one another that are opened.
 const ENVELOPES_MAX: usize = 4;
@@ -29,6 +34,9 @@ const WASTE_MAX: u64 = 256 << 20;
 
 /// Bytes after a value that the extractor may look at; it is faster with a few.
 const SLACK: usize = 64;
+
+/// What JSON text of an object begins with once it is written as Base64.
+const BASE64_OF_BRACKET: u8 = b'e';
 
 const GARBAGE: &str = "not a JSON value";
 const NOT_AN_OBJECT: &str = "a JSON value that is not an object";
@@ -42,6 +50,13 @@ pub(super) struct JsonFramer {
     records: Vec<String>,
     fold_case: bool,
     unwrap: Vec<(usize, FieldPath)>,
+    each: Vec<(usize, NestedArrays)>,
+    /// Reads the objects around nested arrays, the nearest first.
+    parents: Vec<JsonExtractor>,
+    /// The record that was read last is a parcel of others.
+    parcel: Option<Parcel>,
+    /// Fields that all records of an array have from the objects around it.
+    around: Vec<u128>,
     mode: Mode,
     /// The array of records stands inside a document; none if that is not known.
     enveloped: Option<bool>,
@@ -107,6 +122,14 @@ impl JsonFramer {
             records,
             fold_case,
             unwrap: layout.unwrap,
+            each: layout.each,
+            parents: layout
+                .parents
+                .into_iter()
+                .map(|it| JsonExtractor::new(it, fold_case))
+                .collect(),
+            parcel: None,
+            around: Vec::new(),
             mode: if in_array { Mode::Array } else { Mode::Start },
             enveloped: None,
             wasted: 0,
@@ -303,7 +326,7 @@ impl JsonFramer {
                 work.reject_to(at, end, &reason)
             }
             Ok(end) => {
-                work.accept();
+                self.accept(bytes, work);
                 Outcome::To(end)
             }
             Err(JsonError::Incomplete) if limit.is_none() => self.incomplete(at, work),
@@ -397,7 +420,7 @@ impl JsonFramer {
         if next < end && bytes[next] != b'{' {
             return Err(MORE.into());
         }
-        work.accept();
+        self.accept(bytes, work);
         Ok(Outcome::To(next))
     }
 
@@ -550,7 +573,20 @@ impl JsonFramer {
         if self.unwrap.iter().any(|(column, _)| work.columns.is_set(*column)) {
             self.open_envelopes(bytes, at, work)?;
         }
+        if !self.each.is_empty() {
+            self.parcel = self.find_parcel(bytes, at, work.columns);
+            if self.parcel.is_some() {
+                return Ok(end);
+            }
+        }
+        self.finish_row(at, end, work);
+        Ok(end)
+    }
+
+    /// Adds what is told by the text as a whole, and by patterns.
+    fn finish_row(&mut self, at: usize, end: usize, work: &mut Work<'_, '_>) {
         if let Some(column) = work.shared.pseudo.line {
+            let buffer = work.slice.buffer(work.columns);
             work.columns.set_span(column, buffer, at, end);
         }
         if !work.shared.stages.is_empty() {
@@ -561,7 +597,14 @@ impl JsonFramer {
             }
             stages::apply(work.shared, work.columns);
         }
-        Ok(end)
+    }
+
+    /// Forgets the fields of the current row but those from around its array.
+    fn begin_row(&self, columns: &mut Columns) {
+        match self.around.is_empty() {
+            true => columns.abandon_row(),
+            false => columns.restore_row(&self.around),
+        }
     }
 
     /// Fills the current row from the record inside the envelope at `at`; from the
@@ -578,13 +621,13 @@ impl JsonFramer {
             let outer = inner.as_deref().unwrap_or(bytes);
             let Some(opened) = self.open(outer, place, work.columns) else { break };
             let (buffer, next) = opened;
-            work.columns.abandon_row();
+            self.begin_row(work.columns);
             let outer_place = place;
             place = next;
             let from = buffer.as_deref().unwrap_or(outer);
             if self.extractor.extract(from, place.0, place.1, work.columns).is_err() {
                 // It only looked like a record.
-                work.columns.abandon_row();
+                self.begin_row(work.columns);
                 self.extractor.extract(outer, outer_place.0, outer_place.1, work.columns)?;
                 break;
             }
@@ -614,15 +657,19 @@ impl JsonFramer {
                 let inside = &bytes[found.start..found.end];
                 let begin = skip_blank(inside, 0);
                 // Escapes do not matter before the first bracket.
-                if inside.get(begin) != Some(&b'{') {
-                    return None;
-                }
-                if !escaped {
+                let is_plain = inside.get(begin) == Some(&b'{');
+                if is_plain && !escaped {
                     return Some((None, (buffer, found.start + begin)));
+                }
+                if !is_plain && inside.get(begin) != Some(&BASE64_OF_BRACKET) {
+                    return None;
                 }
                 self.text.clear();
                 unescape_into(inside, &mut self.text).ok()?;
-                let text = Buffer::from(self.text.as_bytes());
+                let text = match is_plain {
+                    true => Buffer::from(self.text.as_bytes()),
+                    false => Buffer::from(BASE64.decode(self.text.trim().as_bytes()).ok()?),
+                };
                 let id = columns.add_buffer(text.clone());
                 Some((Some(text), (id, 0)))
             }

@@ -7,6 +7,7 @@ use arrow_array::Array;
 use super::*;
 use crate::decode::{Compression, continue_plain, decode};
 
+mod each;
 mod json;
 mod soup;
 mod text;

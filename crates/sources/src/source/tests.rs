@@ -100,8 +100,20 @@ fn an_error_names_the_key() {
     assert!(error(&bad).contains("`match[0].patterns[0]`"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[[match]]\nfield = \"_file_name\"\npatterns = ['x']\n");
     assert!(error(&bad).contains("`match[0].field` of source `a_log`"), "{}", error(&bad));
+    let bad = format!("{MINIMAL}[[match]]\nfield = \"x\"\n");
+    assert!(error(&bad).contains("`match[0]` of source `a_log` needs either"), "{}", error(&bad));
+    let bad = format!("{MINIMAL}[[match]]\nfield = \"x\"\npairs = \"xml\"\n");
+    assert!(error(&bad).contains("expected one of `cef`, `leef`, `logfmt`"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[fields]\n_line = [\"x\"]\n");
     assert!(error(&bad).contains("`fields._line`"), "{}", error(&bad));
+    let bad = format!("{MINIMAL}each = [\"a[*]\"]\n");
+    assert!(
+        error(&bad).contains("`format[0].each` of source `a_log` is `a[*]`"),
+        "{}",
+        error(&bad)
+    );
+    let bad = format!("{MINIMAL}[fields]\na = [\"_parent.x\", \"x\"]\n");
+    assert!(error(&bad).contains("`fields.a` of source `a_log` asks an object"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[fields]\na = []\n");
     assert!(error(&bad).contains("`fields.a` of source `a_log` is empty"), "{}", error(&bad));
 }

@@ -8,6 +8,7 @@ const SOURCE: &str = r#"
 [[format]]
 kind = "json"
 records = ["Records"]
+each = ["each"]
 unwrap = ["detail"]
 [[format]]
 kind = "text"
@@ -26,6 +27,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(&b"{\"Records\":["[..]),
         1 => Just(&b"{\"detail\":{\"a\":2}}"[..]),
         1 => Just(&b"{\"detail\":\"{\\\"a\\\":3}\"}"[..]),
+        1 => Just(&b"{\"each\":[{\"a\":4},{\"b\":{}} ,"[..]),
         1 => Just(&b"["[..]),
         1 => Just(&b"]"[..]),
         1 => Just(&b"{"[..]),

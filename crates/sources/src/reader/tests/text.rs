@@ -162,6 +162,39 @@ fn the_line_is_the_whole_text_without_its_end() {
 }
 
 #[test]
+fn pairs_are_members_of_the_field_that_holds_them() {
+    let toml = r#"
+[[format]]
+kind = "text"
+pattern = '^(?:<\d+>)?(?<time>\S+ )?CEF:\d\|(?<header>(?:[^|\\]|\\.)*)\|(?<extension>.*)$'
+[fields]
+who = ["extension.suser", "extension['User Name']"]
+[[match]]
+field = "extension"
+pairs = "cef"
+[[match]]
+field = "extension.msg"
+patterns = ['^key (?<key>\w+)$']
+"#;
+    let text = "<13>now CEF:0|a\\|b|suser=ann msg=key k1 x\nCEF:0|c|cs1Label=User Name cs1=bob \\= msg=key k1\nCEF:0|d|\n";
+    let names = ["who", "extension.suser", "key", "extension.msg"];
+    let got = check_all_ways(&source(toml), &names, text.as_bytes(), &How::default());
+    let row = |it: [&str; 4]| it.map(|it| (!it.is_empty()).then(|| it.to_owned())).to_vec();
+    assert_eq!(
+        got.rows,
+        [
+            row(["ann", "ann", "", "key k1 x"]),
+            row(["bob =", "", "k1", "key k1"]),
+            row(["", "", "", ""]),
+        ]
+    );
+    assert!(matches!(
+        source(toml).check_fields(&fields(&["other.suser"])),
+        Err(SourceError::UnknownField { .. })
+    ));
+}
+
+#[test]
 fn an_alias_takes_the_first_capture_that_took_part() {
     let toml = "[[format]]\nkind = \"text\"\npattern = '^(?:a=(?<a>\\w+)|b=(?<b>\\w+)|(?<c>\\w+))$'\n[fields]\nany = [\"b\", \"a\", \"other.path\"]\n";
     let got = check_all_ways(&source(toml), &["any", "c"], b"a=1\nb=2\nx\n", &How::default());
