@@ -253,7 +253,7 @@ fn is_called_quiet(rhythm: usize, random: &mut Random, policy: &Policy) -> bool 
     let mut gaps: Vec<(i64, i64)> = times.windows(2).map(|it| (it[1] - it[0], it[1])).collect();
     gaps.retain(|it| it.1 > switch);
     gaps.sort_unstable_by_key(|it| std::cmp::Reverse(it.0));
-    gaps.iter().take(40).any(|(_, next)| {
+    gaps.iter().take(12).any(|(_, next)| {
         let mut seen_by_then = old.clone();
         // It uses the new version as well all the while, which is the worst case.
         seen_by_then.extend(uses(Side::New, [switch, next - 1]));
