@@ -11,9 +11,10 @@ const FOREIGN: [&str; 5] = ["target", ".git", ".venv", "lastuse-data", "proptest
 /// A file of Rust stays below this many lines.
 const MAX_LINES: usize = 1_000;
 /// What each crate may use of the others; those not named here may use all.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("lastuse-model", &[]),
     ("lastuse-estate", &[]),
+    ("lastuse-verdict", &[]),
     ("lastuse-sources", &["lastuse-model"]),
     ("lastuse-store", &["lastuse-model"]),
     ("lastuse-render", &["lastuse-model"]),
@@ -21,7 +22,8 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("lastuse-query", &["lastuse-model", "lastuse-store"]),
 ];
 /// Crates whose tests must not wait for a query engine to be built.
-const LIGHT: [&str; 4] = ["lastuse-model", "lastuse-sources", "lastuse-render", "lastuse-estate"];
+const LIGHT: [&str; 5] =
+    ["lastuse-model", "lastuse-sources", "lastuse-render", "lastuse-estate", "lastuse-verdict"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
