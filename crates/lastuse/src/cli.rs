@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::workspace::Workspace;
-use crate::{alerts, coverage, demo, ingest, inventory, last_use, secrets, sources, sql};
+use crate::{
+    alerts, coverage, demo, ingest, inventory, last_use, secrets, sources, sql, verify_certificate,
+};
 
 /// Who still uses which version of which secret, when each version was last
 /// used, and whether it may be revoked.
@@ -64,6 +66,8 @@ enum Command {
     Sources(sources::SourcesCommand),
     /// Per source and scope, or for one secret: what the logs cover
     Coverage(coverage::CoverageArgs),
+    /// Check a certificate of non-use offline; exit code 0 only if it is genuine
+    VerifyCertificate(verify_certificate::VerifyCertificateArgs),
     /// Make a small estate of logs and run the main job over it
     Demo(demo::DemoArgs),
 }
@@ -86,6 +90,7 @@ pub fn run() -> anyhow::Result<u8> {
         Command::Sql(args) => sql::run(&workspace, &args),
         Command::Sources(command) => sources::run(&workspace, &command),
         Command::Coverage(args) => coverage::run(&workspace, &args),
+        Command::VerifyCertificate(args) => verify_certificate::run(&workspace, &args),
         Command::Demo(args) => demo::run(&workspace, &args),
     }
 }

@@ -26,7 +26,9 @@ use arrow_schema::{DataType, Schema};
 
 pub use cell::json_value;
 pub use inventory::inventory;
+pub use json::to_text as json_text;
 pub use ocsf::ocsf;
+pub use text::escape;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
