@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{Activity, Coverage, Declared, Evidence, Outcome, Policy, SECOND, Side};
+use crate::evidence::{Activity, Consumer, Declared, Evidence, Outcome, Policy, SECOND, Side};
 use crate::soak::{GAPS_MIN, Soak, soak};
 
 const HOUR: f64 = 3600.0;
@@ -33,10 +33,6 @@ pub enum State {
 /// What is known of one consumer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConsumerAnswer {
-    /// The software that ran.
-    pub workload: Option<String>,
-    /// Where it ran.
-    pub environment: Option<String>,
     /// Where it stands; none if it was only ever refused.
     pub state: Option<State>,
     /// Whether the registry names it.
@@ -55,8 +51,9 @@ pub struct ConsumerAnswer {
     pub until_time: Option<i64>,
     /// The end of the hole from which the soak counts, where one hides what came before.
     pub hole_end_time: Option<i64>,
-    /// Processes that used the old version, and neither used a newer one since nor are gone.
-    pub open_processes: Vec<String>,
+    /// Processes that used the old version, and neither used a newer one since nor are gone: rows of
+    /// `Evidence::processes`.
+    pub open_processes: Vec<usize>,
     /// The rows of `Evidence::coverage` in which it was seen.
     pub shown_by: Vec<usize>,
 }
@@ -73,10 +70,8 @@ impl ConsumerAnswer {
 /// A consumer that revoking at some instant would have broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// The software that ran.
-    pub workload: Option<String>,
-    /// Where it ran.
-    pub environment: Option<String>,
+    /// The row of `Evidence::consumers`.
+    pub consumer: usize,
     /// The first and the last use after that instant.
     pub first_time: i64,
     /// See `first_time`.
@@ -87,30 +82,35 @@ pub struct Broken {
     pub derived_use_count: u64,
 }
 
-/// Activities by consumer.
-pub(crate) type Consumers<'a> = BTreeMap<(Option<&'a str>, Option<&'a str>), Vec<&'a Activity>>;
-
-pub(crate) fn consumers(evidence: &Evidence) -> Consumers<'_> {
-    let mut all = Consumers::new();
+/// Each consumer's activities in the order of time.
+pub(crate) fn by_consumer(evidence: &Evidence) -> Vec<Vec<&Activity>> {
+    let mut all = vec![Vec::new(); evidence.consumers.len()];
     for it in &evidence.activities {
-        all.entry((it.workload.as_deref(), it.environment.as_deref())).or_default().push(it);
+        if let Some(own) = all.get_mut(it.consumer as usize) {
+            own.push(it);
+        }
     }
-    for activities in all.values_mut() {
-        activities.sort_by_key(|it| (it.first_time, it.last_time));
+    for own in &mut all {
+        own.sort_by_key(|it| (it.first_time, it.last_time));
     }
     all
 }
 
 /// How many decisions a verdict over these consumers takes, which share its risk.
-pub(crate) fn decisions(consumers: &Consumers<'_>) -> usize {
-    let of_one = |activities: &Vec<&Activity>| 1 + processes(activities).len();
-    consumers.values().map(of_one).sum::<usize>().max(1)
+pub(crate) fn decisions(consumers: &[Vec<&Activity>]) -> usize {
+    let of_one = |activities: &Vec<&Activity>| {
+        let mut processes: Vec<u32> = activities.iter().map(|it| it.process).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        1 + processes.len()
+    };
+    consumers.iter().map(of_one).sum::<usize>().max(1)
 }
 
-fn processes<'a>(activities: &[&'a Activity]) -> BTreeMap<&'a str, Vec<&'a Activity>> {
-    let mut all: BTreeMap<&str, Vec<&Activity>> = BTreeMap::new();
+fn processes<'a>(activities: &[&'a Activity]) -> BTreeMap<u32, Vec<&'a Activity>> {
+    let mut all: BTreeMap<u32, Vec<&Activity>> = BTreeMap::new();
     for it in activities {
-        all.entry(it.process.as_str()).or_default().push(it);
+        all.entry(it.process).or_default().push(it);
     }
     all
 }
@@ -150,21 +150,19 @@ impl Times {
 
 /// One consumer's answer; `share` is its part of the risk for each decision about it.
 pub(crate) fn answer(
-    name: (Option<&str>, Option<&str>),
+    consumer: &Consumer,
     activities: &[&Activity],
     evidence: &Evidence,
     share: f64,
     policy: &Policy,
 ) -> ConsumerAnswer {
     let times = Times::of(activities);
-    let declared = declaration(evidence, name);
+    let declared = declaration(evidence, consumer);
     let shown_by = shown_by(activities);
     let observed = Observed::new(evidence, &shown_by);
     let interval = declared.and_then(|it| it.interval_seconds);
     let whole = Rhythm::of(activities, times.new_first, &observed);
     let mut answer = ConsumerAnswer {
-        workload: name.0.map(str::to_owned),
-        environment: name.1.map(str::to_owned),
         state: None,
         is_declared: declared.is_some(),
         gone_time: declared.and_then(|it| it.gone_time).filter(|it| *it <= evidence.as_of_time),
@@ -193,7 +191,7 @@ pub(crate) fn answer(
 
 impl ConsumerAnswer {
     /// Waits for `soak` after `last`, or after a hole that may hide a later use.
-    fn wait(&mut self, last: i64, soak: Soak, observed: &Observed<'_>) {
+    fn wait(&mut self, last: i64, soak: Soak, observed: &Observed) {
         let hole = observed.last_hole_after(last);
         let until = hole.unwrap_or(last).saturating_add((soak.seconds * SECOND as f64) as i64);
         if self.until_time.is_none_or(|it| until > it) {
@@ -211,7 +209,7 @@ fn judge_processes(
     activities: &[&Activity],
     whole: &Rhythm,
     times: &Times,
-    observed: &Observed<'_>,
+    observed: &Observed,
     (share, policy): (f64, &Policy),
 ) {
     let Some(new_first) = times.new_first else { return };
@@ -228,9 +226,9 @@ fn judge_processes(
     }
     // Copies that live shortly, one per run or deployment, show their rhythm together only.
     few.sort_by_key(|it| (it.first_time, it.last_time));
-    let mut last_of: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut last_of: BTreeMap<u32, i64> = BTreeMap::new();
     for it in few.iter().filter(|it| it.version == Side::Old && it.outcome == Outcome::Used) {
-        let last = last_of.entry(&it.process).or_insert(it.last_time);
+        let last = last_of.entry(it.process).or_insert(it.last_time);
         *last = it.last_time.max(*last);
     }
     let together = Rhythm::of(&few, Some(new_first), observed);
@@ -253,15 +251,15 @@ fn policy_of(whole: &Rhythm, share: f64, policy: &Policy, together: &Rhythm) -> 
 
 fn judge_process(
     answer: &mut ConsumerAnswer,
-    process: &str,
+    process: u32,
     last: i64,
     soak: Soak,
-    observed: &Observed<'_>,
+    observed: &Observed,
 ) {
     answer.wait(last, soak, observed);
     let hole = observed.last_hole_after(last).unwrap_or(last);
     if observed.watermark < hole.saturating_add((soak.seconds * SECOND as f64) as i64) {
-        answer.open_processes.push(process.to_owned());
+        answer.open_processes.push(process as usize);
     }
 }
 
@@ -297,18 +295,17 @@ fn state(
     }
 }
 
-fn declaration<'a>(
-    evidence: &'a Evidence,
-    name: (Option<&str>, Option<&str>),
-) -> Option<&'a Declared> {
+fn declaration<'a>(evidence: &'a Evidence, consumer: &Consumer) -> Option<&'a Declared> {
+    let name = consumer.workload.as_deref()?;
+    let at = consumer.environment.as_deref();
     evidence.declared.iter().find(|it| {
-        let is_there = |at: &str| name.1.is_none_or(|it| it == at);
-        Some(it.workload.as_str()) == name.0 && it.environment.as_deref().is_none_or(is_there)
+        let is_there = |there: &str| at.is_none_or(|it| it == there);
+        it.workload == name && it.environment.as_deref().is_none_or(is_there)
     })
 }
 
 fn shown_by(activities: &[&Activity]) -> Vec<usize> {
-    let mut all: Vec<usize> = activities.iter().map(|it| it.shown_by).collect();
+    let mut all: Vec<usize> = activities.iter().map(|it| it.shown_by as usize).collect();
     all.sort_unstable();
     all.dedup();
     all
@@ -320,42 +317,46 @@ fn is_straggler(activities: &[&Activity], cutoff: Option<i64>) -> bool {
 }
 
 /// What the sources that show a consumer could have shown.
-pub(crate) struct Observed<'a> {
-    coverage: Vec<&'a Coverage>,
-    /// Up to here all of them are complete.
+pub(crate) struct Observed {
+    /// In the order of time, none touching another.
+    holes: Vec<(i64, i64)>,
+    /// Up to here all of the sources are complete.
     pub(crate) watermark: i64,
 }
 
-impl<'a> Observed<'a> {
-    pub(crate) fn new(evidence: &'a Evidence, rows: &[usize]) -> Self {
+impl Observed {
+    pub(crate) fn new(evidence: &Evidence, rows: &[usize]) -> Self {
         let coverage: Vec<_> = rows.iter().filter_map(|it| evidence.coverage.get(*it)).collect();
         let complete = coverage.iter().map(|it| it.watermark_time).min();
         // A row that is missing says nothing of any time.
         let watermark = if coverage.len() == rows.len() { complete } else { None };
-        Self { coverage, watermark: watermark.unwrap_or(i64::MIN).min(evidence.as_of_time) }
+        let mut spans: Vec<(i64, i64)> = coverage
+            .iter()
+            .flat_map(|it| &it.holes)
+            .filter(|it| it.start_time < evidence.as_of_time)
+            .map(|it| (it.start_time, it.end_time.min(evidence.as_of_time)))
+            .collect();
+        spans.sort_unstable();
+        let mut holes: Vec<(i64, i64)> = Vec::new();
+        for (start, end) in spans {
+            match holes.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => holes.push((start, end)),
+            }
+        }
+        Self { holes, watermark: watermark.unwrap_or(i64::MIN).min(evidence.as_of_time) }
     }
 
     /// The end of the last hole that may hide a use after `time`.
     pub(crate) fn last_hole_after(&self, time: i64) -> Option<i64> {
-        let holes = self.coverage.iter().flat_map(|it| &it.holes);
-        holes.map(|it| it.end_time).filter(|it| *it > time).max()
+        self.holes.last().map(|it| it.1).filter(|it| *it > time)
     }
 
     /// The seconds between two instants that no hole hides.
     fn seconds(&self, from: i64, to: i64) -> f64 {
-        let mut holes: Vec<(i64, i64)> = self
-            .coverage
-            .iter()
-            .flat_map(|it| &it.holes)
-            .map(|it| (it.start_time.max(from), it.end_time.min(to)))
-            .filter(|(start, end)| start < end)
-            .collect();
-        holes.sort_unstable();
-        let (mut hidden, mut at) = (0, from);
-        for (start, end) in holes {
-            hidden += (end - start.max(at)).max(0);
-            at = at.max(end);
-        }
+        let first = self.holes.partition_point(|it| it.1 <= from);
+        let within = self.holes[first..].iter().take_while(|it| it.0 < to);
+        let hidden: i64 = within.map(|it| it.1.min(to) - it.0.max(from)).sum();
         (to - from - hidden) as f64 / SECOND as f64
     }
 }
@@ -371,7 +372,7 @@ struct Rhythm {
 impl Rhythm {
     /// Of all uses until the first of a newer version, from then on of the old version's only:
     /// what is left of it may have a slower rhythm than the whole had.
-    fn of(activities: &[&Activity], new_first: Option<i64>, observed: &Observed<'_>) -> Self {
+    fn of(activities: &[&Activity], new_first: Option<i64>, observed: &Observed) -> Self {
         let is_after = |time: i64| new_first.is_some_and(|it| time >= it);
         let mut rhythm = Self { gaps: Vec::new(), turn: 1 };
         let mut last: Option<i64> = None;

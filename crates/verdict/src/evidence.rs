@@ -14,6 +14,10 @@ pub struct Evidence {
     pub active_time: Option<i64>,
     /// From then on its use is a finding.
     pub cutoff_time: Option<i64>,
+    /// Everybody who was seen with the secret.
+    pub consumers: Vec<Consumer>,
+    /// Their copies: instance or address, and user agent, as far as they are known.
+    pub processes: Vec<String>,
     /// What was seen of the secret, in no order.
     pub activities: Vec<Activity>,
     /// The consumers that the registry names.
@@ -32,15 +36,24 @@ pub struct Evidence {
     pub unresolved_used_time: Option<i64>,
 }
 
-/// What one process of a consumer did with one version in one hour.
-#[derive(Debug, Clone, Default)]
-pub struct Activity {
+/// Somebody who was seen with the secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consumer {
     /// The software that ran.
     pub workload: Option<String>,
     /// Where it ran.
     pub environment: Option<String>,
-    /// Which of its copies: instance or address, and user agent, as far as they are known.
-    pub process: String,
+}
+
+/// What one process of a consumer did with one version in one hour. There may be millions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Activity {
+    /// Whose: the row of `Evidence::consumers`.
+    pub consumer: u32,
+    /// Which of its copies: the row of `Evidence::processes`.
+    pub process: u32,
+    /// The row of `Evidence::coverage` that showed it.
+    pub shown_by: u32,
     /// How the version stands to the one asked about.
     pub version: Side,
     /// What became of it.
@@ -53,8 +66,6 @@ pub struct Activity {
     pub count: u64,
     /// Whether they presented a credential that was obtained with the version's.
     pub is_derived: bool,
-    /// The row of `Evidence::coverage` that showed it.
-    pub shown_by: usize,
 }
 
 /// How a version stands to the one asked about.

@@ -17,6 +17,6 @@ mod soak;
 mod tests;
 
 pub use consumer::{Broken, ConsumerAnswer, State};
-pub use evidence::{Activity, Coverage, Declared, Evidence, Hole, Outcome, Policy, Side};
+pub use evidence::{Activity, Consumer, Coverage, Declared, Evidence, Hole, Outcome, Policy, Side};
 pub use judge::{Answer, Reason, Verdict, judge};
 pub use soak::{Method, Soak, soak};

@@ -1,8 +1,8 @@
 //! Each rule on a small history, and the risk by simulation.
 
 use crate::{
-    Activity, Coverage, Declared, Evidence, Hole, Method, Outcome, Policy, Side, State, Verdict,
-    judge, soak,
+    Activity, Consumer, Coverage, Declared, Evidence, Hole, Method, Outcome, Policy, Side, State,
+    Verdict, judge, soak,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -11,7 +11,6 @@ const DAY: i64 = 24 * HOUR;
 
 fn uses(version: Side, times: impl IntoIterator<Item = i64>) -> Vec<Activity> {
     let one = |at: i64| Activity {
-        workload: Some("checkout".into()),
         version,
         first_time: at,
         last_time: at,
@@ -33,6 +32,8 @@ fn seen(mut activities: Vec<Activity>, as_of: i64) -> Evidence {
     Evidence {
         as_of_time: as_of,
         has_identifier: true,
+        consumers: vec![Consumer { workload: Some("checkout".into()), environment: None }],
+        processes: vec![String::new(), "host-2".into(), "host-3".into()],
         activities,
         coverage: vec![Coverage {
             source: "http_json".into(),
@@ -96,7 +97,7 @@ fn a_hole_after_the_last_use_starts_the_soak_again() {
 fn one_restarted_copy_does_not_speak_for_the_others() {
     let mut evidence = switched(110 * DAY);
     let mut other = uses(Side::Old, (0..100 * 24).map(|it| it * HOUR));
-    other.iter_mut().for_each(|it| it.process = "host-2".into());
+    other.iter_mut().for_each(|it| it.process = 1);
     evidence.activities.extend(other);
     // Quiet for ten days, by an hourly rhythm: it is gone.
     assert_eq!(verdict(&evidence), (Verdict::NotUsed, vec![]));
@@ -106,7 +107,7 @@ fn one_restarted_copy_does_not_speak_for_the_others() {
     assert_eq!(verdict(&evidence).1, ["process_uses_old"]);
     // A copy that ran three times, far apart, may come again.
     let mut rare = uses(Side::Old, [5 * DAY, 35 * DAY, 65 * DAY]);
-    rare.iter_mut().for_each(|it| it.process = "host-3".into());
+    rare.iter_mut().for_each(|it| it.process = 2);
     let mut evidence = switched(120 * DAY);
     evidence.activities.extend(rare);
     assert_eq!(verdict(&evidence).0, Verdict::Used);
