@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("lastuse-store", &["lastuse-model"]),
     ("lastuse-render", &["lastuse-model"]),
     ("lastuse-ingest", &["lastuse-model", "lastuse-sources", "lastuse-store"]),
-    ("lastuse-query", &["lastuse-model", "lastuse-store"]),
+    ("lastuse-query", &["lastuse-model", "lastuse-store", "lastuse-verdict"]),
 ];
 /// Crates whose tests must not wait for a query engine to be built.
 const LIGHT: [&str; 5] =

@@ -18,6 +18,7 @@ use lastuse_store::{Store, StoreError, Table};
 use crate::guard::Answer;
 use crate::kept::{self, KeptView};
 use crate::known::{self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts};
+use crate::states::StatesTable;
 use crate::table::StoreTable;
 
 static VIEWS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../queries/views");
@@ -341,6 +342,9 @@ pub async fn register_views(context: &SessionContext, as_of: i64) -> Result<(), 
         let view = view(context, &sql).await.map_err(error)?;
         context.register_table(name, view).map_err(error)?;
     }
+    let error = |source| QueryError::Prepare { name: "consumer_states".to_owned(), source };
+    let states = StatesTable::new(context, as_of).await.map_err(error)?;
+    context.register_table("consumer_states", Arc::new(states)).map_err(error)?;
     Ok(())
 }
 

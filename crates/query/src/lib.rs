@@ -2,10 +2,12 @@
 //! limits for SQL that somebody typed. Never reads the clock.
 
 pub mod catalog;
+mod evidence;
 pub mod findings;
 pub mod guard;
 pub mod kept;
 pub mod known;
+mod states;
 pub mod table;
 
 pub use catalog::{Catalog, QueryError, Settings, reports};

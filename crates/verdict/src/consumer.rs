@@ -30,6 +30,22 @@ pub enum State {
     NewOnly,
 }
 
+impl State {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OldOnly => "old_only",
+            Self::Both => "both",
+            Self::Switched => "switched",
+            Self::Settled => "settled",
+            Self::Reverted => "reverted",
+            Self::FailingNew => "failing_new",
+            Self::Dormant => "dormant",
+            Self::NewOnly => "new_only",
+        }
+    }
+}
+
 /// What is known of one consumer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConsumerAnswer {
@@ -178,7 +194,8 @@ pub(crate) fn answer(
     if let Some(old_last) = times.old_last {
         let soak = whole.soak(share, interval, policy);
         answer.wait(old_last, soak, &observed);
-        let quiet = (observed.watermark - old_last.max(times.new_last.unwrap_or(old_last))) as f64;
+        let last = old_last.max(times.new_last.unwrap_or(old_last));
+        let quiet = observed.watermark.saturating_sub(last) as f64;
         let is_silent = quiet > soak.seconds * SECOND as f64;
         judge_processes(&mut answer, activities, &whole, &times, &observed, (share, policy));
         answer.state = Some(state(&times, &answer, &whole, is_silent, observed.watermark));
