@@ -14,7 +14,7 @@ const MAX_LINES: usize = 1_000;
 const ARROWS: [(&str, &[&str]); 8] = [
     ("lastuse-model", &[]),
     ("lastuse-estate", &[]),
-    ("lastuse-verdict", &[]),
+    ("lastuse-verdict", &["lastuse-model"]),
     ("lastuse-sources", &["lastuse-model"]),
     ("lastuse-store", &["lastuse-model"]),
     ("lastuse-render", &["lastuse-model"]),

@@ -7,9 +7,11 @@ pub mod findings;
 pub mod guard;
 pub mod kept;
 pub mod known;
+pub mod readiness;
 mod states;
 pub mod table;
 
 pub use catalog::{Catalog, QueryError, Settings, reports};
 pub use guard::{Answer, QueryLimits};
 pub use known::SourceFacts;
+pub use readiness::{Question, Readiness};

@@ -12,6 +12,7 @@ mod inventory;
 mod json;
 mod layout;
 mod ocsf;
+mod readiness;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -26,7 +27,9 @@ use arrow_schema::{DataType, Schema};
 
 pub use cell::json_value;
 pub use inventory::inventory;
+pub use json::json_document;
 pub use ocsf::ocsf;
+pub use readiness::readiness;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
