@@ -105,6 +105,8 @@ pub fn document(question: &Question<'_>, readiness: &Readiness) -> anyhow::Resul
         "as_of_time": format_time(evidence.as_of_time),
         "soak_until_time": answer.soak_until_time.map(format_time),
         "wait_until_time": answer.wait_until_time.map(format_time),
+        "cutoff_time": evidence.cutoff_time.map(format_time),
+        "revoked_time": readiness.revoked_time.map(format_time),
         "tail_expires_time": evidence.tail_expires_time.map(format_time),
         "reasons": answer.reasons.iter().map(|it| reason(it, readiness)).collect::<Vec<_>>(),
         "consumers": consumers(readiness)?,

@@ -41,6 +41,8 @@ pub struct Readiness {
     pub coverage: Vec<CoverageRow>,
     /// Whether the registry names anybody as a consumer of the secret.
     pub has_declared: bool,
+    /// From when on the backend should refuse the version.
+    pub revoked_time: Option<i64>,
 }
 
 /// What one source shows of one scope.
@@ -71,6 +73,7 @@ struct Known {
     number: i64,
     active_time: Option<i64>,
     cutoff_time: Option<i64>,
+    revoked_time: Option<i64>,
 }
 
 impl Catalog {
@@ -111,14 +114,23 @@ impl Catalog {
         let answer = judge(&evidence, &question.policy, question.cutoff_time);
         let readers = self.readers(question, number, &evidence, &answer).await?;
         let has_declared = !evidence.declared.is_empty();
-        Ok(Readiness { evidence, answer, inventory, consumers, readers, coverage, has_declared })
+        Ok(Readiness {
+            evidence,
+            answer,
+            inventory,
+            consumers,
+            readers,
+            coverage,
+            has_declared,
+            revoked_time: known.revoked_time,
+        })
     }
 
     async fn versions(&self, secret: &str) -> Result<Vec<Known>, QueryError> {
         let frame = self
             .context()
             .sql(
-                "SELECT version, version_number, active_time, cutoff_time, secret_id
+                "SELECT version, version_number, active_time, cutoff_time, revoked_time, secret_id
                 FROM secret_versions ORDER BY version_number",
             )
             .await?
@@ -127,13 +139,14 @@ impl Catalog {
         for batch in frame.collect().await? {
             let names = texts(&batch, 0).map_err(engine)?;
             let numbers = batch.column(1).as_primitive::<arrow::datatypes::Int64Type>();
-            let (active, cutoff) = (times(&batch, 2), times(&batch, 3));
+            let (active, cutoff, revoked) = (times(&batch, 2), times(&batch, 3), times(&batch, 4));
             for row in 0..batch.num_rows() {
                 all.push(Known {
                     name: names.value(row).to_owned(),
                     number: numbers.value(row),
                     active_time: active[row],
                     cutoff_time: cutoff[row],
+                    revoked_time: revoked[row],
                 });
             }
         }
@@ -242,28 +255,9 @@ impl Catalog {
         evidence: &mut Evidence,
         state: &dyn Session,
     ) -> Result<(), QueryError> {
-        // Where a newer version has the principal as well, its uses do not speak of this one.
-        let plan = self
-            .context()
-            .sql(
-                "SELECT secret_id, principal, min(version_number) AS first_number,
-                    max(version_number) AS last_number
-                FROM version_usage
-                WHERE principal IS NOT NULL AND secret_id IS NOT NULL
-                GROUP BY secret_id, principal",
-            )
-            .await?
-            .filter(col("secret_id").eq(lit(question.secret_id)))?
-            .filter(col("last_number").eq(lit(number)))?
-            .into_unoptimized_plan();
-        let mut principals = BTreeSet::new();
-        for batch in rows(state, &plan).await? {
-            let names = texts(&batch, 1).map_err(engine)?;
-            principals.extend((0..batch.num_rows()).filter_map(|row| text(&names, row)));
-        }
+        let principals = self.own_principals(question, number).await?;
         let workloads: BTreeSet<&str> =
             evidence.consumers.iter().filter_map(|it| it.workload.as_deref()).collect();
-        let mut unresolved = None;
         let plan = self
             .context()
             .sql(
@@ -274,6 +268,7 @@ impl Catalog {
             )
             .await?
             .into_unoptimized_plan();
+        let mut unresolved = None;
         for batch in rows(state, &plan).await? {
             let names = texts(&batch, 0).map_err(engine)?;
             let (used, is_principal) = (times(&batch, 1), batch.column(2).as_boolean());
@@ -283,29 +278,63 @@ impl Catalog {
                     true => principals.contains(name),
                     false => workloads.contains(name),
                 };
-                if is_ours {
-                    unresolved = unresolved.max(used[row]);
-                }
+                unresolved = unresolved.max(used[row].filter(|_| is_ours));
             }
         }
         evidence.unresolved_used_time = unresolved;
-        if !principals.is_empty() {
-            let names = principals.iter().map(|it| lit(it.as_str())).collect();
-            let frame = self
-                .context()
-                .sql(
-                    "SELECT principal, max(last_time) AS last_time FROM consumer_usage
-                    WHERE attribution = 'principal' AND outcome <> 'rejected'
-                    GROUP BY principal",
-                )
-                .await?
-                .filter(col("principal").in_list(names, false))?;
-            for batch in rows(state, &frame.into_unoptimized_plan()).await? {
-                let last = times(&batch, 1).into_iter().flatten().max();
-                evidence.principal_used_time = evidence.principal_used_time.max(last);
-            }
-        }
+        evidence.principal_used_time = self.principal_used_time(&principals).await?;
         Ok(())
+    }
+
+    /// The version's principals. Where a newer version has one as well, its uses do not speak of
+    /// this version.
+    async fn own_principals(
+        &self,
+        question: &Question<'_>,
+        number: i64,
+    ) -> Result<BTreeSet<String>, QueryError> {
+        let frame = self
+            .context()
+            .sql(
+                "SELECT secret_id, principal, max(version_number) AS last_number
+                FROM version_usage
+                WHERE principal IS NOT NULL AND secret_id IS NOT NULL
+                GROUP BY secret_id, principal",
+            )
+            .await?
+            .filter(col("secret_id").eq(lit(question.secret_id)))?
+            .filter(col("last_number").eq(lit(number)))?;
+        let mut principals = BTreeSet::new();
+        for batch in frame.collect().await? {
+            let names = texts(&batch, 1).map_err(engine)?;
+            principals.extend((0..batch.num_rows()).filter_map(|row| text(&names, row)));
+        }
+        Ok(principals)
+    }
+
+    /// The last use by one of these principals in logs that name no credential.
+    async fn principal_used_time(
+        &self,
+        principals: &BTreeSet<String>,
+    ) -> Result<Option<i64>, QueryError> {
+        if principals.is_empty() {
+            return Ok(None);
+        }
+        let names = principals.iter().map(|it| lit(it.as_str())).collect();
+        let frame = self
+            .context()
+            .sql(
+                "SELECT principal, max(last_time) AS last_time FROM consumer_usage
+                WHERE attribution = 'principal' AND outcome <> 'rejected'
+                GROUP BY principal",
+            )
+            .await?
+            .filter(col("principal").in_list(names, false))?;
+        let mut last = None;
+        for batch in frame.collect().await? {
+            last = last.max(times(&batch, 1).into_iter().flatten().max());
+        }
+        Ok(last)
     }
 
     /// Who fetched a newer version from its store and used this one since: it needs a restart.

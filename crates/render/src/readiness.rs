@@ -73,6 +73,14 @@ impl Page<'_> {
             _ => ("unknown: the logs do not allow saying so", Style::Warning),
         };
         let (secret, version) = (word(document, "secret_id"), word(document, "version"));
+        let revoked = time(document, "revoked_time").filter(|it| *it <= self.as_of);
+        let verdict = match (revoked, document["verdict"].as_str()) {
+            (Some(at), Some("not_used")) => format!("not used, and revoked {}", text::minute(at)),
+            (Some(at), Some("used")) => {
+                format!("revoked {}, and not everybody has switched", text::minute(at))
+            }
+            _ => verdict.to_owned(),
+        };
         self.say(&format!("{secret} version {version} is {verdict}"), "  ", self.style(style))?;
         let mut line = format!("As of {}", text::minute(self.as_of));
         match time(document, "wait_until_time") {
@@ -209,7 +217,9 @@ impl Page<'_> {
             let style = self.style(Style::Warning).filter(|_| is_bad);
             self.say(&line, "      ", style)?;
         }
-        self.more(rows.len().saturating_sub(SHOWN), "log")
+        self.more(rows.len().saturating_sub(SHOWN), "log")?;
+        let line = "  `lastuse coverage --secret ID` tells what each cannot show";
+        self.say(line, "    ", self.style(Style::Faint))
     }
 
     fn dry_run(&mut self, document: &Value) -> Result<(), RenderError> {
@@ -294,7 +304,8 @@ mod tests {
         billing         prod  -            12d ago      4  settled   -       -
 
         Logs that could have shown it:
-          http_json until 2026-05-31 23:59Z, 1 hole, the last until 2026-05-11 02:00Z; cannot show sampling
+          http_json until 2026-05-31 23:59Z, 1 hole, the last until 2026-05-11 02:00Z, 1 blind spot
+          `lastuse coverage --secret ID` tells what each cannot show
 
         Revoked at 2026-05-30 00:00Z, it would have broken 1 consumer:
           checkout prod from 2026-05-30 00:10Z to 2026-05-31 22:00Z, 47 uses, 0 derived
