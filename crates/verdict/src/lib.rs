@@ -11,6 +11,7 @@
 
 mod consumer;
 mod evidence;
+mod history;
 mod judge;
 mod soak;
 #[cfg(test)]

@@ -127,6 +127,7 @@ impl Soak {
             Method::LongestGap => format!("the longest of {gaps} gaps, {longest}"),
             Method::TailModel => format!("the longest of {gaps} gaps, {longest}, extended"),
             Method::Schedule => "twice the interval of its declared schedule".to_owned(),
+            Method::ShortHistory => "a week, as it was seen for less than two".to_owned(),
             Method::Floor => format!("the policy's floor; longest of {gaps} gaps {longest}"),
             Method::RareFloor => "the policy's floor for rare jobs".to_owned(),
         }
