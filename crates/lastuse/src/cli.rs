@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::workspace::Workspace;
 use crate::{
     alerts, coverage, demo, ingest, inventory, last_use, readiness, secrets, sources, sql,
+    verify_certificate,
 };
 
 /// Who still uses which version of which secret, when each version was last
@@ -68,6 +69,8 @@ enum Command {
     Sources(sources::SourcesCommand),
     /// Per source and scope, or for one secret: what the logs cover
     Coverage(coverage::CoverageArgs),
+    /// Check a certificate of non-use offline; exit code 0 only if it is genuine
+    VerifyCertificate(verify_certificate::VerifyCertificateArgs),
     /// Make a small estate of logs and run the main job over it
     Demo(demo::DemoArgs),
 }
@@ -93,6 +96,7 @@ pub fn run() -> anyhow::Result<u8> {
         Command::Sql(args) => sql::run(&workspace, &args),
         Command::Sources(command) => sources::run(&workspace, &command),
         Command::Coverage(args) => coverage::run(&workspace, &args),
+        Command::VerifyCertificate(args) => verify_certificate::run(&workspace, &args),
         Command::Demo(args) => demo::run(&workspace, &args),
     }
 }

@@ -54,7 +54,7 @@ pub fn json_document(value: &serde_json::Value, out: &mut dyn Write) -> Result<(
 }
 
 /// A value as JSON text on one line, nothing hidden in it.
-pub(crate) fn to_text(value: &serde_json::Value) -> Result<String, RenderError> {
+pub fn to_text(value: &serde_json::Value) -> Result<String, RenderError> {
     let mut bytes = Vec::new();
     write_value(value, &mut bytes)?;
     // The serializer writes UTF-8 only, so nothing is lost here.
