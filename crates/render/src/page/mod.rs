@@ -1,0 +1,3 @@
+//! The pre-rotation report: one page that a change ticket can carry.
+
+pub mod model;
