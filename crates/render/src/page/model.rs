@@ -91,6 +91,8 @@ pub struct Verdict {
 pub struct Reason {
     /// The code of docs/verdicts.md, such as `uses_old`.
     pub code: String,
+    /// What it says about the verdict: `Used` or `Unknown`.
+    pub answer: Answer,
     /// What it says, such as `uses this version, never used a newer one`.
     pub text: String,
     /// What to do, such as `deploy the new version to it`.
