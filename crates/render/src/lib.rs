@@ -12,6 +12,7 @@ mod inventory;
 mod json;
 mod layout;
 mod ocsf;
+pub mod page;
 mod readiness;
 mod table;
 #[cfg(test)]
