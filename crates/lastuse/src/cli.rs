@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::workspace::Workspace;
 use crate::{
-    alerts, coverage, demo, ingest, inventory, last_use, secrets, sources, sql, verify_certificate,
+    alerts, coverage, demo, ingest, inventory, last_use, readiness, secrets, sources, sql,
+    verify_certificate,
 };
 
 /// Who still uses which version of which secret, when each version was last
@@ -57,6 +58,8 @@ enum Command {
     Inventory(inventory::InventoryArgs),
     /// One row per secret version: when it was last used
     LastUse(last_use::LastUseArgs),
+    /// May a secret version be revoked? Exit code 0 if it is not used, 3 if it is, 4 if unknown
+    Readiness(readiness::ReadinessArgs),
     /// Uses of retired secret versions; exit code 3 if there are any
     Alerts(alerts::AlertsArgs),
     /// Ad hoc SQL, read only; a prompt when no query is given
@@ -74,6 +77,8 @@ enum Command {
 
 /// Exit code of a command that found what it looks for.
 pub const FOUND: u8 = 3;
+/// Exit code where the logs do not allow an answer.
+pub const UNKNOWN: u8 = 4;
 /// Exit code of a run that was ended by Ctrl-C, as shells use it.
 pub const INTERRUPTED: u8 = 130;
 
@@ -86,6 +91,7 @@ pub fn run() -> anyhow::Result<u8> {
         Command::Secrets(command) => secrets::run(&workspace, &command),
         Command::Inventory(args) => inventory::run(&workspace, &args),
         Command::LastUse(args) => last_use::run(&workspace, &args),
+        Command::Readiness(args) => readiness::run(&workspace, &args),
         Command::Alerts(args) => alerts::run(&workspace, &args),
         Command::Sql(args) => sql::run(&workspace, &args),
         Command::Sources(command) => sources::run(&workspace, &command),

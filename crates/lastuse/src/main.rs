@@ -15,6 +15,7 @@ mod ingest;
 mod inventory;
 mod last_use;
 mod output;
+mod readiness;
 mod secrets;
 mod sources;
 mod sql;

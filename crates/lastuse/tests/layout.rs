@@ -14,13 +14,13 @@ const MAX_LINES: usize = 1_000;
 const ARROWS: [(&str, &[&str]); 9] = [
     ("lastuse-model", &[]),
     ("lastuse-estate", &[]),
-    ("lastuse-verdict", &[]),
+    ("lastuse-verdict", &["lastuse-model"]),
     ("lastuse-certificate", &[]),
     ("lastuse-sources", &["lastuse-model"]),
     ("lastuse-store", &["lastuse-model"]),
     ("lastuse-render", &["lastuse-model"]),
     ("lastuse-ingest", &["lastuse-model", "lastuse-sources", "lastuse-store"]),
-    ("lastuse-query", &["lastuse-model", "lastuse-store"]),
+    ("lastuse-query", &["lastuse-model", "lastuse-store", "lastuse-verdict"]),
 ];
 /// Crates whose tests must not wait for a query engine to be built.
 const LIGHT: [&str; 6] = [

@@ -1,12 +1,12 @@
 //! One consumer: where it stands between the old version and a newer one, and how long its
 //! silence must last.
 
-use std::collections::BTreeMap;
+use crate::evidence::{Activity, Consumer, Declared, Evidence, Policy, SECOND, Side};
+use crate::history::{Observed, Rhythm, Times};
+use crate::soak::{Method, Soak, TWO_WEEKS, extended_seconds, is_told, longest};
 
-use crate::evidence::{Activity, Coverage, Declared, Evidence, Outcome, Policy, SECOND, Side};
-use crate::soak::{GAPS_MIN, Soak, soak};
-
-const HOUR: f64 = 3600.0;
+/// Clocks of two sources may differ by this: uses of two versions that overlap by less do not.
+const SKEW: i64 = 300 * SECOND;
 
 /// Where a consumer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -30,13 +30,25 @@ pub enum State {
     NewOnly,
 }
 
+impl State {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OldOnly => "old_only",
+            Self::Both => "both",
+            Self::Switched => "switched",
+            Self::Settled => "settled",
+            Self::Reverted => "reverted",
+            Self::FailingNew => "failing_new",
+            Self::Dormant => "dormant",
+            Self::NewOnly => "new_only",
+        }
+    }
+}
+
 /// What is known of one consumer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConsumerAnswer {
-    /// The software that ran.
-    pub workload: Option<String>,
-    /// Where it ran.
-    pub environment: Option<String>,
     /// Where it stands; none if it was only ever refused.
     pub state: Option<State>,
     /// Whether the registry names it.
@@ -55,8 +67,9 @@ pub struct ConsumerAnswer {
     pub until_time: Option<i64>,
     /// The end of the hole from which the soak counts, where one hides what came before.
     pub hole_end_time: Option<i64>,
-    /// Processes that used the old version, and neither used a newer one since nor are gone.
-    pub open_processes: Vec<String>,
+    /// Processes that used the old version, and neither used a newer one since nor are gone: rows of
+    /// `Evidence::processes`.
+    pub open_processes: Vec<usize>,
     /// The rows of `Evidence::coverage` in which it was seen.
     pub shown_by: Vec<usize>,
 }
@@ -73,10 +86,8 @@ impl ConsumerAnswer {
 /// A consumer that revoking at some instant would have broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// The software that ran.
-    pub workload: Option<String>,
-    /// Where it ran.
-    pub environment: Option<String>,
+    /// The row of `Evidence::consumers`.
+    pub consumer: usize,
     /// The first and the last use after that instant.
     pub first_time: i64,
     /// See `first_time`.
@@ -87,84 +98,40 @@ pub struct Broken {
     pub derived_use_count: u64,
 }
 
-/// Activities by consumer.
-pub(crate) type Consumers<'a> = BTreeMap<(Option<&'a str>, Option<&'a str>), Vec<&'a Activity>>;
-
-pub(crate) fn consumers(evidence: &Evidence) -> Consumers<'_> {
-    let mut all = Consumers::new();
+/// Each consumer's activities in the order of time.
+pub(crate) fn by_consumer(evidence: &Evidence) -> Vec<Vec<&Activity>> {
+    let mut all = vec![Vec::new(); evidence.consumers.len()];
     for it in &evidence.activities {
-        all.entry((it.workload.as_deref(), it.environment.as_deref())).or_default().push(it);
-    }
-    for activities in all.values_mut() {
-        activities.sort_by_key(|it| (it.first_time, it.last_time));
-    }
-    all
-}
-
-/// How many decisions a verdict over these consumers takes, which share its risk.
-pub(crate) fn decisions(consumers: &Consumers<'_>) -> usize {
-    let of_one = |activities: &Vec<&Activity>| 1 + processes(activities).len();
-    consumers.values().map(of_one).sum::<usize>().max(1)
-}
-
-fn processes<'a>(activities: &[&'a Activity]) -> BTreeMap<&'a str, Vec<&'a Activity>> {
-    let mut all: BTreeMap<&str, Vec<&Activity>> = BTreeMap::new();
-    for it in activities {
-        all.entry(it.process.as_str()).or_default().push(it);
-    }
-    all
-}
-
-/// The uses and refusals that decide.
-#[derive(Debug, Default)]
-struct Times {
-    old_last: Option<i64>,
-    new_first: Option<i64>,
-    new_last: Option<i64>,
-    new_rejected: Option<i64>,
-}
-
-impl Times {
-    fn of(activities: &[&Activity]) -> Self {
-        let mut times = Self::default();
-        for it in activities {
-            let last = Some(it.last_time);
-            match (it.version, it.outcome) {
-                (Side::Old, Outcome::Used) => times.old_last = times.old_last.max(last),
-                (Side::New, Outcome::Used) => {
-                    let first = times.new_first.map_or(it.first_time, |at| at.min(it.first_time));
-                    times.new_first = Some(first);
-                    times.new_last = times.new_last.max(last);
-                }
-                (Side::New, Outcome::Rejected) => times.new_rejected = times.new_rejected.max(last),
-                _ => {}
-            }
+        if let Some(own) = all.get_mut(it.consumer as usize) {
+            own.push(it);
         }
-        times
     }
-
-    fn is_over(&self) -> bool {
-        self.new_last > self.old_last
+    for own in &mut all {
+        own.sort_by_key(|it| (it.first_time, it.last_time));
     }
+    all
 }
 
-/// One consumer's answer; `share` is its part of the risk for each decision about it.
+/// The activities of each process, in the order of time.
+fn by_process<'a>(activities: &[&'a Activity]) -> Vec<Vec<&'a Activity>> {
+    let mut sorted = activities.to_vec();
+    sorted.sort_by_key(|it| it.process);
+    sorted.chunk_by(|a, b| a.process == b.process).map(<[_]>::to_vec).collect()
+}
+
+/// One consumer's answer.
 pub(crate) fn answer(
-    name: (Option<&str>, Option<&str>),
+    consumer: &Consumer,
     activities: &[&Activity],
     evidence: &Evidence,
-    share: f64,
     policy: &Policy,
 ) -> ConsumerAnswer {
     let times = Times::of(activities);
-    let declared = declaration(evidence, name);
+    let declared = declaration(evidence, consumer);
     let shown_by = shown_by(activities);
     let observed = Observed::new(evidence, &shown_by);
     let interval = declared.and_then(|it| it.interval_seconds);
-    let whole = Rhythm::of(activities, times.new_first, &observed);
     let mut answer = ConsumerAnswer {
-        workload: name.0.map(str::to_owned),
-        environment: name.1.map(str::to_owned),
         state: None,
         is_declared: declared.is_some(),
         gone_time: declared.and_then(|it| it.gone_time).filter(|it| *it <= evidence.as_of_time),
@@ -178,22 +145,23 @@ pub(crate) fn answer(
         shown_by,
     };
     if let Some(old_last) = times.old_last {
-        let soak = whole.soak(share, interval, policy);
+        let whole = Rhythm::of(activities, times.new_first, &observed);
+        let soak = whole.soak(interval, policy);
         answer.wait(old_last, soak, &observed);
-        let quiet = (observed.watermark - old_last.max(times.new_last.unwrap_or(old_last))) as f64;
-        let is_silent = quiet > soak.seconds * SECOND as f64;
-        judge_processes(&mut answer, activities, &whole, &times, &observed, (share, policy));
-        answer.state = Some(state(&times, &answer, &whole, is_silent, observed.watermark));
+        let heard = times.new_last.max(times.new_rejected).max(Some(old_last)).unwrap_or(old_last);
+        let is_silent = observed.quiet_seconds(heard) > soak.seconds;
+        let copies = Copies::of(activities, times.new_first, &observed);
+        copies.judge(&mut answer, &observed, interval, policy);
+        answer.state = Some(state(&times, &answer, &whole, &copies, is_silent, &observed));
     } else if times.new_last.is_some() || times.new_rejected.is_some() {
-        let is_failing = times.new_rejected > times.new_last;
-        answer.state = Some(if is_failing { State::FailingNew } else { State::NewOnly });
+        answer.state = Some(if times.is_refused() { State::FailingNew } else { State::NewOnly });
     }
     answer
 }
 
 impl ConsumerAnswer {
     /// Waits for `soak` after `last`, or after a hole that may hide a later use.
-    fn wait(&mut self, last: i64, soak: Soak, observed: &Observed<'_>) {
+    fn wait(&mut self, last: i64, soak: Soak, observed: &Observed) {
         let hole = observed.last_hole_after(last);
         let until = hole.unwrap_or(last).saturating_add((soak.seconds * SECOND as f64) as i64);
         if self.until_time.is_none_or(|it| until > it) {
@@ -204,64 +172,147 @@ impl ConsumerAnswer {
     }
 }
 
-/// A process that used the old version must use a newer one, or be gone: quiet on both for
-/// longer than its own rhythm explains. One restarted copy does not speak for the others.
-fn judge_processes(
-    answer: &mut ConsumerAnswer,
-    activities: &[&Activity],
-    whole: &Rhythm,
-    times: &Times,
-    observed: &Observed<'_>,
-    (share, policy): (f64, &Policy),
-) {
-    let Some(new_first) = times.new_first else { return };
-    let mut few: Vec<&Activity> = Vec::new();
-    for (process, own) in processes(activities) {
-        let of_process = Times::of(&own);
-        let Some(last) = of_process.old_last.filter(|_| !of_process.is_over()) else { continue };
-        let rhythm = Rhythm::of(&own, Some(new_first), observed);
-        if rhythm.gaps.len() < GAPS_MIN {
-            few.extend(own);
-        } else {
-            judge_process(answer, process, last, rhythm.soak(share, None, policy), observed);
+/// The copies of a consumer that moves to a newer version, as far as they are not known to have
+/// left the old one by their first use of the newer.
+struct Copies<'a> {
+    /// When the consumer first used a newer version; before that, copies decide nothing.
+    new_first: Option<i64>,
+    /// Those that show a rhythm of their own.
+    steady: Vec<Process<'a>>,
+    /// Those that live shortly, one per run or deployment, or were hardly seen: they show their
+    /// rhythm together only.
+    others: Vec<Process<'a>>,
+}
+
+/// One of them.
+struct Process<'a> {
+    number: usize,
+    activities: Vec<&'a Activity>,
+    times: Times,
+    /// When it last used the old version.
+    old_last: i64,
+    /// Whether its uses of both versions overlap.
+    overlaps: bool,
+    rhythm: Rhythm,
+}
+
+impl<'a> Process<'a> {
+    fn of(activities: Vec<&'a Activity>, new_first: i64, observed: &Observed) -> Option<Self> {
+        let times = Times::of(&activities);
+        let old_last = times.old_last?;
+        let rhythm = Rhythm::of(&activities, Some(new_first), observed);
+        let number = activities.first()?.process as usize;
+        let overlaps = times.new_first.is_some_and(|it| old_last - it > SKEW);
+        Some(Self { number, activities, times, old_last, overlaps, rhythm })
+    }
+
+    /// Whether it used no newer version since the old one.
+    fn is_behind(&self) -> bool {
+        !self.times.is_over()
+    }
+
+    fn is_steady(&self) -> bool {
+        let first = self.times.first.unwrap_or(self.old_last);
+        let life = (self.old_last - first) as f64 / SECOND as f64;
+        life >= TWO_WEEKS && is_told(&self.rhythm.gaps)
+    }
+}
+
+impl<'a> Copies<'a> {
+    fn of(activities: &[&'a Activity], new_first: Option<i64>, observed: &Observed) -> Self {
+        let mut copies = Self { new_first, steady: Vec::new(), others: Vec::new() };
+        let Some(from) = new_first else { return copies };
+        for copy in
+            by_process(activities).into_iter().filter_map(|it| Process::of(it, from, observed))
+        {
+            if copy.is_steady() {
+                copies.steady.push(copy);
+            } else if copy.is_behind() || copy.overlaps {
+                copies.others.push(copy);
+            }
+        }
+        copies
+    }
+
+    /// A copy that used the old version must use a newer one, or be gone: quiet on both for longer
+    /// than its rhythm explains. One restarted copy does not speak for the others.
+    fn judge(
+        &self,
+        answer: &mut ConsumerAnswer,
+        observed: &Observed,
+        interval: Option<u64>,
+        policy: &Policy,
+    ) {
+        for copy in &self.steady {
+            let soak = copy.rhythm.soak(None, policy);
+            judge_copy(answer, copy, soak, copy.rhythm.quiet_at_most(), observed);
+        }
+        if !self.others.is_empty() {
+            let (soak, usual) = self.soak_of_others(observed, interval, policy);
+            for copy in &self.others {
+                judge_copy(answer, copy, soak, usual, observed);
+            }
         }
     }
-    // Copies that live shortly, one per run or deployment, show their rhythm together only.
-    few.sort_by_key(|it| (it.first_time, it.last_time));
-    let mut last_of: BTreeMap<&str, i64> = BTreeMap::new();
-    for it in few.iter().filter(|it| it.version == Side::Old && it.outcome == Outcome::Used) {
-        let last = last_of.entry(&it.process).or_insert(it.last_time);
-        *last = it.last_time.max(*last);
+
+    /// The soak that follows from all uses of the others, but no shorter than the longest gap
+    /// within any of them asks for; and for how long they usually are quiet at most.
+    fn soak_of_others(
+        &self,
+        observed: &Observed,
+        interval: Option<u64>,
+        policy: &Policy,
+    ) -> (Soak, f64) {
+        let mut all: Vec<&Activity> =
+            self.others.iter().flat_map(|it| &it.activities).copied().collect();
+        all.sort_by_key(|it| (it.first_time, it.last_time));
+        let together = Rhythm::of(&all, self.new_first, observed);
+        let within: Vec<f64> = self.others.iter().flat_map(|it| &it.rhythm.gaps).copied().collect();
+        let mut soak = together.soak(interval, policy);
+        let seconds =
+            extended_seconds(&within, together.share(policy)).min(policy.rare_floor_seconds);
+        if seconds > soak.seconds {
+            let is_rare = seconds >= policy.rare_floor_seconds;
+            let method = if is_rare { Method::RareFloor } else { Method::TailModel };
+            let longest_gap_seconds = Some(longest(&within));
+            soak = Soak { gap_count: within.len(), longest_gap_seconds, method, seconds };
+        }
+        (soak, together.quiet_at_most().max(longest(&within)))
     }
-    let together = Rhythm::of(&few, Some(new_first), observed);
-    let pooled = if together.gaps.len() < GAPS_MIN {
-        policy_of(whole, share, policy, &together)
-    } else {
-        together.soak(share, None, policy)
-    };
-    for (process, last) in last_of {
-        judge_process(answer, process, last, pooled, observed);
+
+    fn all(&self) -> impl Iterator<Item = &Process<'a>> {
+        self.steady.iter().chain(&self.others)
+    }
+
+    /// Whether a copy that is behind and not known to be gone was refused with the newer version.
+    fn is_refused(&self, open: &[usize]) -> bool {
+        self.all().any(|it| it.times.is_refused() && open.contains(&it.number))
+    }
+
+    /// Whether a copy used the old version within its rhythm before `new_last`, the newer one's
+    /// last use, and after its own first use of the newer one.
+    fn uses_both(&self, new_last: i64) -> bool {
+        self.all().filter(|it| it.overlaps).any(|it| {
+            let ahead = (new_last - it.old_last) as f64 / SECOND as f64;
+            ahead <= it.rhythm.usual_seconds()
+        })
     }
 }
 
-/// The soak of a few odd copies: no rhythm is told from them, so that of rare jobs holds.
-fn policy_of(whole: &Rhythm, share: f64, policy: &Policy, together: &Rhythm) -> Soak {
-    let own = soak(&together.gaps, share, None, policy);
-    let of_whole = whole.soak(share, None, policy);
-    if of_whole.seconds > own.seconds { of_whole } else { own }
-}
-
-fn judge_process(
+/// Waits for one copy. If it is behind it is open until it is quiet for longer than it usually is,
+/// or, where no rhythm is told, until the soak is over.
+fn judge_copy(
     answer: &mut ConsumerAnswer,
-    process: &str,
-    last: i64,
+    copy: &Process<'_>,
     soak: Soak,
-    observed: &Observed<'_>,
+    usual: f64,
+    observed: &Observed,
 ) {
-    answer.wait(last, soak, observed);
-    let hole = observed.last_hole_after(last).unwrap_or(last);
-    if observed.watermark < hole.saturating_add((soak.seconds * SECOND as f64) as i64) {
-        answer.open_processes.push(process.to_owned());
+    answer.wait(copy.old_last, soak, observed);
+    let least = if soak.method == Method::RareFloor { soak.seconds } else { usual };
+    let quiet = observed.quiet_seconds(copy.old_last);
+    if copy.is_behind() && quiet < least.min(soak.seconds) {
+        answer.open_processes.push(copy.number);
     }
 }
 
@@ -269,46 +320,44 @@ fn state(
     times: &Times,
     answer: &ConsumerAnswer,
     whole: &Rhythm,
+    copies: &Copies<'_>,
     is_silent: bool,
-    watermark: i64,
+    observed: &Observed,
 ) -> State {
-    let Some(old_last) = times.old_last else { return State::NewOnly };
-    if times.new_rejected > times.new_last {
-        return State::FailingNew;
-    }
     if is_silent && !times.is_over() {
         return State::Dormant;
     }
-    let (Some(new_first), Some(new_last)) = (times.new_first, times.new_last) else {
+    if times.is_refused() || copies.is_refused(&answer.open_processes) {
+        return State::FailingNew;
+    }
+    let (Some(old_last), Some(new_last)) = (times.old_last, times.new_last) else {
         return State::OldOnly;
     };
-    if times.is_over() && answer.until_time.is_some_and(|it| it <= watermark) {
+    if !times.is_over() {
+        let behind = (old_last - new_last) as f64 / SECOND as f64;
+        return if behind > whole.usual_seconds() { State::Reverted } else { State::Both };
+    }
+    if answer.until_time.is_some_and(|it| it <= observed.watermark) {
         return State::Settled;
     }
-    let rhythm = (whole.usual_seconds() * SECOND as f64) as i64;
-    if !answer.open_processes.is_empty() && times.is_over() {
-        return State::Both;
-    }
-    match old_last - new_last {
-        _ if old_last < new_first => State::Switched,
-        behind if behind > rhythm => State::Reverted,
-        behind if -behind > rhythm => State::Switched,
-        _ => State::Both,
+    if copies.uses_both(new_last) || !answer.open_processes.is_empty() {
+        State::Both
+    } else {
+        State::Switched
     }
 }
 
-fn declaration<'a>(
-    evidence: &'a Evidence,
-    name: (Option<&str>, Option<&str>),
-) -> Option<&'a Declared> {
+fn declaration<'a>(evidence: &'a Evidence, consumer: &Consumer) -> Option<&'a Declared> {
+    let name = consumer.workload.as_deref()?;
+    let at = consumer.environment.as_deref();
     evidence.declared.iter().find(|it| {
-        let is_there = |at: &str| name.1.is_none_or(|it| it == at);
-        Some(it.workload.as_str()) == name.0 && it.environment.as_deref().is_none_or(is_there)
+        let is_there = |there: &str| at.is_none_or(|it| it == there);
+        it.workload == name && it.environment.as_deref().is_none_or(is_there)
     })
 }
 
 fn shown_by(activities: &[&Activity]) -> Vec<usize> {
-    let mut all: Vec<usize> = activities.iter().map(|it| it.shown_by).collect();
+    let mut all: Vec<usize> = activities.iter().map(|it| it.shown_by as usize).collect();
     all.sort_unstable();
     all.dedup();
     all
@@ -317,89 +366,4 @@ fn shown_by(activities: &[&Activity]) -> Vec<usize> {
 fn is_straggler(activities: &[&Activity], cutoff: Option<i64>) -> bool {
     let Some(cutoff) = cutoff else { return false };
     activities.iter().any(|it| it.version == Side::Old && it.last_time >= cutoff)
-}
-
-/// What the sources that show a consumer could have shown.
-pub(crate) struct Observed<'a> {
-    coverage: Vec<&'a Coverage>,
-    /// Up to here all of them are complete.
-    pub(crate) watermark: i64,
-}
-
-impl<'a> Observed<'a> {
-    pub(crate) fn new(evidence: &'a Evidence, rows: &[usize]) -> Self {
-        let coverage: Vec<_> = rows.iter().filter_map(|it| evidence.coverage.get(*it)).collect();
-        let complete = coverage.iter().map(|it| it.watermark_time).min();
-        // A row that is missing says nothing of any time.
-        let watermark = if coverage.len() == rows.len() { complete } else { None };
-        Self { coverage, watermark: watermark.unwrap_or(i64::MIN).min(evidence.as_of_time) }
-    }
-
-    /// The end of the last hole that may hide a use after `time`.
-    pub(crate) fn last_hole_after(&self, time: i64) -> Option<i64> {
-        let holes = self.coverage.iter().flat_map(|it| &it.holes);
-        holes.map(|it| it.end_time).filter(|it| *it > time).max()
-    }
-
-    /// The seconds between two instants that no hole hides.
-    fn seconds(&self, from: i64, to: i64) -> f64 {
-        let mut holes: Vec<(i64, i64)> = self
-            .coverage
-            .iter()
-            .flat_map(|it| &it.holes)
-            .map(|it| (it.start_time.max(from), it.end_time.min(to)))
-            .filter(|(start, end)| start < end)
-            .collect();
-        holes.sort_unstable();
-        let (mut hidden, mut at) = (0, from);
-        for (start, end) in holes {
-            hidden += (end - start.max(at)).max(0);
-            at = at.max(end);
-        }
-        (to - from - hidden) as f64 / SECOND as f64
-    }
-}
-
-/// The gaps between a consumer's uses.
-struct Rhythm {
-    /// In observed seconds.
-    gaps: Vec<f64>,
-    /// Which of the gaps after the first use of a newer version is the one in question, from 1.
-    turn: usize,
-}
-
-impl Rhythm {
-    /// Of all uses until the first of a newer version, from then on of the old version's only:
-    /// what is left of it may have a slower rhythm than the whole had.
-    fn of(activities: &[&Activity], new_first: Option<i64>, observed: &Observed<'_>) -> Self {
-        let is_after = |time: i64| new_first.is_some_and(|it| time >= it);
-        let mut rhythm = Self { gaps: Vec::new(), turn: 1 };
-        let mut last: Option<i64> = None;
-        for it in activities.iter().filter(|it| it.outcome == Outcome::Used) {
-            if is_after(it.first_time) && it.version != Side::Old {
-                continue;
-            }
-            if let Some(from) = last.filter(|from| *from < it.first_time) {
-                let gap = observed.seconds(from, it.first_time);
-                if gap > 0.0 {
-                    rhythm.gaps.push(gap);
-                }
-                rhythm.turn += usize::from(is_after(it.first_time));
-            }
-            last = last.max(Some(it.last_time));
-        }
-        rhythm
-    }
-
-    fn soak(&self, share: f64, interval: Option<u64>, policy: &Policy) -> Soak {
-        let turn = self.turn as f64;
-        soak(&self.gaps, share / (turn * (turn + 1.0)), interval, policy)
-    }
-
-    /// Three times the mean gap: within it, uses of two versions are taken to be one time's.
-    fn usual_seconds(&self) -> f64 {
-        let count = self.gaps.len().max(1) as f64;
-        let mean = self.gaps.iter().sum::<f64>() / count;
-        if self.gaps.is_empty() { 35.0 * 24.0 * HOUR } else { (3.0 * mean).max(HOUR) }
-    }
 }

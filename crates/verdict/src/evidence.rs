@@ -14,6 +14,10 @@ pub struct Evidence {
     pub active_time: Option<i64>,
     /// From then on its use is a finding.
     pub cutoff_time: Option<i64>,
+    /// Everybody who was seen with the secret.
+    pub consumers: Vec<Consumer>,
+    /// Their copies: instance or address, and user agent, as far as they are known.
+    pub processes: Vec<String>,
     /// What was seen of the secret, in no order.
     pub activities: Vec<Activity>,
     /// The consumers that the registry names.
@@ -32,15 +36,24 @@ pub struct Evidence {
     pub unresolved_used_time: Option<i64>,
 }
 
-/// What one process of a consumer did with one version in one hour.
-#[derive(Debug, Clone, Default)]
-pub struct Activity {
+/// Somebody who was seen with the secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consumer {
     /// The software that ran.
     pub workload: Option<String>,
     /// Where it ran.
     pub environment: Option<String>,
-    /// Which of its copies: instance or address, and user agent, as far as they are known.
-    pub process: String,
+}
+
+/// What one process of a consumer did with one version in one hour. There may be millions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Activity {
+    /// Whose: the row of `Evidence::consumers`.
+    pub consumer: u32,
+    /// Which of its copies: the row of `Evidence::processes`.
+    pub process: u32,
+    /// The row of `Evidence::coverage` that showed it.
+    pub shown_by: u32,
     /// How the version stands to the one asked about.
     pub version: Side,
     /// What became of it.
@@ -53,8 +66,6 @@ pub struct Activity {
     pub count: u64,
     /// Whether they presented a credential that was obtained with the version's.
     pub is_derived: bool,
-    /// The row of `Evidence::coverage` that showed it.
-    pub shown_by: usize,
 }
 
 /// How a version stands to the one asked about.
@@ -101,8 +112,11 @@ pub struct Coverage {
     pub scope: String,
     /// The first event.
     pub start_time: i64,
-    /// The last event: up to here it is complete.
+    /// The last event: up to here it is complete, but for what `delay_seconds` says.
     pub watermark_time: i64,
+    /// How much later than others an event may arrive: so long before the watermark, and before
+    /// the instant of the question, one may still be missing.
+    pub delay_seconds: u64,
     /// Whether it names credentials of the kinds by which the version is known.
     pub shows_kind: bool,
     /// Spans that may hide a use.
@@ -123,7 +137,7 @@ pub struct Hole {
 /// The risk that is taken, and the least time that is waited.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// The chance, for the verdict as a whole, that a consumer is called quiet and is not.
+    /// The chance, for the verdict as a whole, that it passes while a consumer goes on.
     pub alpha: f64,
     /// No soak is shorter.
     pub floor_seconds: f64,

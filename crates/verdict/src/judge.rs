@@ -1,7 +1,8 @@
 //! The verdict, and its reasons as data. docs/verdicts.md says what to do about each code.
 
-use crate::consumer::{Broken, ConsumerAnswer, Observed, State, answer, consumers, decisions};
-use crate::evidence::{Evidence, Outcome, Policy, SECOND, Side};
+use crate::consumer::{Broken, ConsumerAnswer, State, answer, by_consumer};
+use crate::evidence::{Activity, Evidence, Outcome, Policy, SECOND, Side};
+use crate::history::Observed;
 use crate::soak::Method;
 
 /// May the version be revoked?
@@ -16,6 +17,17 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotUsed => "not_used",
+            Self::Used => "used",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Why a verdict is not `not_used`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
@@ -23,10 +35,10 @@ pub struct Reason {
     pub code: &'static str,
     /// What it says about the verdict.
     pub verdict: Verdict,
-    /// The consumer it is about, as its place in `Answer::consumers`.
+    /// The row of `Evidence::consumers` it is about.
     pub consumer: Option<usize>,
-    /// The row of `Evidence::coverage` it is about.
-    pub coverage: Option<usize>,
+    /// The row of `Evidence::declared` it is about.
+    pub declared: Option<usize>,
     /// When it passes if nothing else is seen; none if somebody must act.
     pub until_time: Option<i64>,
 }
@@ -38,7 +50,7 @@ pub struct Answer {
     pub verdict: Verdict,
     /// Why, if it is not `not_used`.
     pub reasons: Vec<Reason>,
-    /// Everybody who was seen with the secret.
+    /// What is known of each of `Evidence::consumers`.
     pub consumers: Vec<ConsumerAnswer>,
     /// When the last soak is over.
     pub soak_until_time: Option<i64>,
@@ -50,10 +62,10 @@ pub struct Answer {
 
 /// Judges one version; with `cutoff_time`, also replays history as if it had been revoked then.
 pub fn judge(evidence: &Evidence, policy: &Policy, cutoff_time: Option<i64>) -> Answer {
-    let groups = consumers(evidence);
-    let share = policy.alpha / decisions(&groups) as f64;
+    let groups = by_consumer(evidence);
+    let each = evidence.consumers.iter().zip(&groups);
     let consumers: Vec<ConsumerAnswer> =
-        groups.iter().map(|(name, it)| answer(*name, it, evidence, share, policy)).collect();
+        each.map(|(it, own)| answer(it, own, evidence, policy)).collect();
     let mut reasons = Vec::new();
     for (place, it) in consumers.iter().enumerate() {
         consumer_reasons(&mut reasons, place, it, evidence);
@@ -76,7 +88,7 @@ pub fn judge(evidence: &Evidence, policy: &Policy, cutoff_time: Option<i64>) -> 
         wait_until_time: waits.and_then(|it| it.into_iter().max()),
         reasons,
         consumers,
-        would_break: cutoff_time.map_or_else(Vec::new, |it| would_break(evidence, it)),
+        would_break: cutoff_time.map_or_else(Vec::new, |it| would_break(&groups, it)),
     }
 }
 
@@ -90,7 +102,7 @@ fn consumer_reasons(
         return;
     }
     let mut add = |code, verdict, until_time| {
-        reasons.push(Reason { code, verdict, consumer: Some(place), coverage: None, until_time });
+        reasons.push(Reason { code, verdict, consumer: Some(place), declared: None, until_time });
     };
     match it.state {
         Some(State::OldOnly) => add("uses_old", Verdict::Used, None),
@@ -129,19 +141,20 @@ fn never_seen(
     evidence: &Evidence,
     policy: &Policy,
 ) {
-    for declared in &evidence.declared {
+    for (place, declared) in evidence.declared.iter().enumerate() {
         let is_gone = declared.gone_time.is_some_and(|it| it <= evidence.as_of_time);
-        let is_seen = consumers.iter().any(|it| {
+        let mut seen = evidence.consumers.iter().zip(consumers);
+        let is_seen = seen.any(|(it, answer)| {
             it.workload.as_deref() == Some(declared.workload.as_str())
                 && (declared.environment.is_none()
                     || it.environment.is_none()
                     || it.environment == declared.environment)
-                && it.state.is_some()
+                && answer.state.is_some()
         });
         if !is_gone && !is_seen {
             let seconds = declared.interval_seconds.map(|it| 2.0 * it as f64);
             let seconds = seconds.unwrap_or(policy.rare_floor_seconds).max(policy.floor_seconds);
-            silence(reasons, "declared_never_seen", evidence, seconds);
+            silence(reasons, ("declared_never_seen", Some(place)), evidence, seconds);
         }
     }
 }
@@ -154,7 +167,7 @@ fn of_version(
     policy: &Policy,
 ) {
     let mut add = |code, verdict, until_time| {
-        reasons.push(Reason { code, verdict, consumer: None, coverage: None, until_time });
+        reasons.push(Reason { code, verdict, consumer: None, declared: None, until_time });
     };
     if !evidence.has_identifier {
         add("no_identifier", Verdict::Unknown, None);
@@ -181,38 +194,43 @@ fn of_version(
         }
     }
     if since.is_none() {
-        silence(reasons, "nobody_seen", evidence, policy.rare_floor_seconds);
+        silence(reasons, ("nobody_seen", None), evidence, policy.rare_floor_seconds);
     }
 }
 
 /// Where nobody was seen, the logs that could have shown somebody must cover `seconds` without a
 /// hole since the version may be used, or none of it counts.
-fn silence(reasons: &mut Vec<Reason>, code: &'static str, evidence: &Evidence, seconds: f64) {
+fn silence(
+    reasons: &mut Vec<Reason>,
+    (code, declared): (&'static str, Option<usize>),
+    evidence: &Evidence,
+    seconds: f64,
+) {
     let rows: Vec<usize> =
         (0..evidence.coverage.len()).filter(|it| evidence.coverage[*it].shows_kind).collect();
-    let mut add = |code, until_time| {
+    let mut add = |code, declared, until_time| {
         let verdict = Verdict::Unknown;
-        let reason = Reason { code, verdict, consumer: None, coverage: None, until_time };
+        let reason = Reason { code, verdict, consumer: None, declared, until_time };
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
     };
     let Some(start) = rows.iter().map(|it| evidence.coverage[*it].start_time).max() else {
-        return add("no_source_shows_it", None);
+        return add("no_source_shows_it", None, None);
     };
     let observed = Observed::new(evidence, &rows);
     let start = start.max(evidence.active_time.unwrap_or(start));
     let from = observed.last_hole_after(start).unwrap_or(start);
     let until = from.saturating_add((seconds * SECOND as f64) as i64);
     if until > observed.watermark {
-        add(code, Some(until));
+        add(code, declared, Some(until));
     }
 }
 
 /// Replays history as if the version had been revoked at `cutoff`.
-fn would_break(evidence: &Evidence, cutoff: i64) -> Vec<Broken> {
+fn would_break(groups: &[Vec<&Activity>], cutoff: i64) -> Vec<Broken> {
     let mut all = Vec::new();
-    for ((workload, environment), activities) in consumers(evidence) {
+    for (consumer, activities) in groups.iter().enumerate() {
         let late: Vec<_> = activities
             .iter()
             .filter(|it| it.version == Side::Old && it.outcome == Outcome::Used)
@@ -223,8 +241,7 @@ fn would_break(evidence: &Evidence, cutoff: i64) -> Vec<Broken> {
             late.iter().filter(|it| it.is_derived == derived).map(|it| it.count).sum()
         };
         all.push(Broken {
-            workload: workload.map(str::to_owned),
-            environment: environment.map(str::to_owned),
+            consumer,
             first_time: late.iter().map(|it| it.first_time.max(cutoff)).min().unwrap_or(cutoff),
             last_time,
             use_count: count(false),
