@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::workspace::Workspace;
 use crate::{
-    alerts, coverage, demo, ingest, inventory, last_use, readiness, secrets, sources, sql,
+    alerts, coverage, demo, ingest, inventory, last_use, readiness, report, secrets, sources, sql,
     verify_certificate,
 };
 
@@ -60,6 +60,8 @@ enum Command {
     LastUse(last_use::LastUseArgs),
     /// May a secret version be revoked? Exit code 0 if it is not used, 3 if it is, 4 if unknown
     Readiness(readiness::ReadinessArgs),
+    /// The pre-rotation report: one page that needs no network
+    Report(report::ReportArgs),
     /// Uses of retired secret versions; exit code 3 if there are any
     Alerts(alerts::AlertsArgs),
     /// Ad hoc SQL, read only; a prompt when no query is given
@@ -92,6 +94,7 @@ pub fn run() -> anyhow::Result<u8> {
         Command::Inventory(args) => inventory::run(&workspace, &args),
         Command::LastUse(args) => last_use::run(&workspace, &args),
         Command::Readiness(args) => readiness::run(&workspace, &args),
+        Command::Report(args) => report::run(&workspace, &args),
         Command::Alerts(args) => alerts::run(&workspace, &args),
         Command::Sql(args) => sql::run(&workspace, &args),
         Command::Sources(command) => sources::run(&workspace, &command),

@@ -10,6 +10,7 @@ use lastuse_render::json_value;
 use lastuse_verdict::{ConsumerAnswer, Policy, Reason, Verdict};
 use serde_json::{Map, Value, json};
 
+use crate::certificate::{CertificateArgs, inputs, write_certificate};
 use crate::cli::{FOUND, UNKNOWN};
 use crate::output::options;
 use crate::workspace::Workspace;
@@ -40,6 +41,8 @@ pub struct ReadinessArgs {
     /// table or json
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     pub format: ReadinessFormat,
+    #[command(flatten)]
+    pub certificate: CertificateArgs,
 }
 
 /// How the answer is printed.
@@ -76,6 +79,7 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
             floor_seconds: args.floor * DAY,
             rare_floor_seconds: args.rare_floor * DAY,
         },
+        keeps_uses: false,
     };
     let readiness = workspace.runtime.block_on(catalog.readiness(&question))?;
     let document = document(&question, &readiness)?;
@@ -88,6 +92,11 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
     }
     .context("cannot print the answer")?;
     out.flush().context("cannot print the answer")?;
+    if args.certificate.certificate.is_some() {
+        let sources = readiness.coverage.iter().map(|it| it.source.clone()).collect();
+        let subjects = inputs(workspace, &catalog, &sources)?;
+        write_certificate(workspace, &args.certificate, document, subjects)?;
+    }
     Ok(match readiness.answer.verdict {
         Verdict::NotUsed => 0,
         Verdict::Used => FOUND,

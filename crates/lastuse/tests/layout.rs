@@ -132,6 +132,8 @@ fn every_report_and_view_has_a_test_beside_it() {
         for (kind, other) in [("sql", "slt"), ("slt", "sql")] {
             let alone = with_extension(folder, kind);
             let alone = alone.iter().filter(|it| !it.with_extension(other).is_file());
+            // A view that no SQL can say: the crate `verdict` computes it.
+            let alone = alone.filter(|it| name(it) != "6_consumer_states.slt");
             wrong.extend(alone.map(|it| format!("{} has no .{other}", shown(it))));
         }
     }

@@ -16,7 +16,6 @@ use lastuse_model::registry::ResolvedRegistry;
 use lastuse_store::{Store, StoreError, Table};
 
 use crate::guard::Answer;
-use crate::kept::{self, KeptView};
 use crate::known::{self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts};
 use crate::states::StatesTable;
 use crate::table::StoreTable;
@@ -392,8 +391,5 @@ async fn view(
     sql: &str,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     let plan = context.state().create_logical_plan(sql).await?;
-    if sql.lines().any(|it| it.starts_with(kept::MARK)) {
-        return Ok(Arc::new(KeptView::new(plan)));
-    }
     Ok(Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))
 }

@@ -17,7 +17,7 @@ use lastuse_verdict::{Activity, Consumer, Coverage, Declared, Hole, Outcome};
 
 const USES: &str =
     "SELECT secret_id, workload, environment, coalesce(instance, source_ip) AS place,
-        user_agent_product, source, coalesce(source_scope, '') AS source_scope, outcome,
+        user_agent_product, source, coalesce(source_scope, '') AS source_scope, outcome, principal,
         version_number, is_derived, first_time, last_time, attempt_count
     FROM version_usage
     WHERE secret_id IS NOT NULL AND NOT (is_derived AND outcome = 'rejected')";
@@ -28,7 +28,7 @@ const DECLARED: &str = "SELECT secret_id, workload, environment, interval_second
 const VERSIONS: &str = "SELECT secret_id, version_number FROM secret_versions";
 
 /// The columns of [`USES`] that are text, by their place.
-const TEXTS: usize = 8;
+const TEXTS: usize = 9;
 
 /// The queries that histories are made of, planned once.
 #[derive(Debug, Clone)]
@@ -59,19 +59,21 @@ pub(crate) struct History {
     pub(crate) consumers: Vec<Consumer>,
     /// Their copies.
     pub(crate) processes: Vec<String>,
+    /// Whom they acted as, and the newest version that each presented.
+    pub(crate) principals: BTreeMap<String, i64>,
     /// What they did.
     pub(crate) uses: Vec<Use>,
 }
 
-/// What was done with a version.
+/// What was done with a version in an hour.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Use {
+pub struct Use {
     /// The number of the version.
-    pub(crate) version: i64,
+    pub version: i64,
     /// Whether the log says that the credential was authenticated, or that it was refused.
-    pub(crate) is_told: bool,
+    pub is_told: bool,
     /// All else; the side is for the question to tell.
-    pub(crate) activity: Activity,
+    pub activity: Activity,
 }
 
 impl Plans {
@@ -194,16 +196,18 @@ impl Histories {
             ids.push(names.ids(&array));
             columns.push(array);
         }
-        let versions = numbers(batch, 8)?;
-        let derived: &BooleanArray = batch.column(9).as_boolean();
-        let (first, last, counts) = (times(batch, 10), times(batch, 11), numbers(batch, 12)?);
+        let versions = numbers(batch, 9)?;
+        let derived: &BooleanArray = batch.column(10).as_boolean();
+        let (first, last, counts) = (times(batch, 11), times(batch, 12), numbers(batch, 13)?);
         for row in 0..batch.num_rows() {
-            let key: [u32; TEXTS] = std::array::from_fn(|column| ids[column][row]);
+            let version = versions[row].unwrap_or_default();
+            let texts: [u32; TEXTS] = std::array::from_fn(|column| ids[column][row]);
+            let key = (texts, version);
             let place = match names.places.get(&key) {
                 Some(place) => *place,
                 None => {
                     let values = std::array::from_fn(|column| text(&columns[column], row));
-                    let place = self.place(&key, values, names);
+                    let place = self.place(&texts, version, values, names);
                     names.places.insert(key, place);
                     place
                 }
@@ -213,7 +217,7 @@ impl Histories {
             };
             let (Some(first_time), Some(last_time)) = (first[row], last[row]) else { continue };
             history.uses.push(Use {
-                version: versions[row].unwrap_or_default(),
+                version,
                 is_told: place.is_told,
                 activity: Activity {
                     is_derived: derived.value(row),
@@ -231,12 +235,18 @@ impl Histories {
     fn place(
         &mut self,
         key: &[u32; TEXTS],
+        version: i64,
         values: [Option<String>; TEXTS],
         names: &mut Names,
     ) -> Place {
-        let [secret, workload, environment, place, agent, source, scope, outcome] = values;
+        let [secret, workload, environment, place, agent, source, scope, outcome, principal] =
+            values;
         let secret_id = secret.unwrap_or_default();
         let history = self.secrets.entry(secret_id.clone()).or_default();
+        if let Some(principal) = principal {
+            let newest = history.principals.entry(principal).or_insert(version);
+            *newest = version.max(*newest);
+        }
         let secret = *names.secret_places.entry(key[0]).or_insert_with(|| {
             names.secrets.push(secret_id);
             names.secrets.len() - 1
@@ -309,7 +319,7 @@ struct Place {
 #[derive(Debug, Default)]
 struct Names {
     texts: HashMap<String, u32>,
-    places: HashMap<[u32; TEXTS], Place>,
+    places: HashMap<([u32; TEXTS], i64), Place>,
     secrets: Vec<String>,
     secret_places: HashMap<u32, usize>,
     consumers: HashMap<[u32; 3], u32>,

@@ -8,7 +8,7 @@ use datafusion::prelude::{col, lit};
 use lastuse_verdict::{Evidence, Policy, Side, judge};
 
 use crate::catalog::{Catalog, QueryError};
-use crate::evidence::{Plans, holes, rows, text, texts, times};
+use crate::evidence::{Plans, Use, holes, rows, text, texts, times};
 use crate::guard::Answer;
 
 /// What is asked.
@@ -22,6 +22,8 @@ pub struct Question<'a> {
     pub cutoff_time: Option<i64>,
     /// The risk and the floors.
     pub policy: Policy,
+    /// Whether [`Readiness::uses`] is wanted.
+    pub keeps_uses: bool,
 }
 
 /// What is answered, with all that it was judged by.
@@ -41,6 +43,8 @@ pub struct Readiness {
     pub coverage: Vec<CoverageRow>,
     /// Whether the registry names anybody as a consumer of the secret.
     pub has_declared: bool,
+    /// What was done with any version of the secret, if that was wanted.
+    pub uses: Vec<Use>,
     /// From when on the backend should refuse the version.
     pub revoked_time: Option<i64>,
 }
@@ -91,6 +95,10 @@ impl Catalog {
         let plans = Plans::new(self.context()).await?;
         let mut histories = plans.read(&state, Some(question.secret_id)).await?;
         let history = histories.secrets.remove(question.secret_id).unwrap_or_default();
+        // Where a newer version has a principal as well, its uses do not speak of this version.
+        let own = history.principals.iter().filter(|it| *it.1 == number);
+        let principals: BTreeSet<String> = own.map(|it| it.0.clone()).collect();
+        let uses = if question.keeps_uses { history.uses.clone() } else { Vec::new() };
         let mut evidence = history.evidence(|it| match it.cmp(&number) {
             std::cmp::Ordering::Less => Side::Before,
             std::cmp::Ordering::Equal => Side::Old,
@@ -106,7 +114,7 @@ impl Catalog {
             it.shows_kind = coverage.iter().any(is_it);
         }
         self.add_tails(question, &mut evidence, &state).await?;
-        self.add_doubts(question, number, &mut evidence, &state).await?;
+        self.add_doubts(&principals, &mut evidence, &state).await?;
         let inventory = self
             .version_rows("inventory", Some(question.secret_id), Some(question.version))
             .await?;
@@ -122,6 +130,7 @@ impl Catalog {
             readers,
             coverage,
             has_declared,
+            uses,
             revoked_time: known.revoked_time,
         })
     }
@@ -250,12 +259,10 @@ impl Catalog {
     /// Uses that may be the version's: by its principals, or with sessions of unknown origin.
     async fn add_doubts(
         &self,
-        question: &Question<'_>,
-        number: i64,
+        principals: &BTreeSet<String>,
         evidence: &mut Evidence,
         state: &dyn Session,
     ) -> Result<(), QueryError> {
-        let principals = self.own_principals(question, number).await?;
         let workloads: BTreeSet<&str> =
             evidence.consumers.iter().filter_map(|it| it.workload.as_deref()).collect();
         let plan = self
@@ -282,34 +289,8 @@ impl Catalog {
             }
         }
         evidence.unresolved_used_time = unresolved;
-        evidence.principal_used_time = self.principal_used_time(&principals).await?;
+        evidence.principal_used_time = self.principal_used_time(principals).await?;
         Ok(())
-    }
-
-    /// The version's principals. Where a newer version has one as well, its uses do not speak of
-    /// this version.
-    async fn own_principals(
-        &self,
-        question: &Question<'_>,
-        number: i64,
-    ) -> Result<BTreeSet<String>, QueryError> {
-        let frame = self
-            .context()
-            .sql(
-                "SELECT secret_id, principal, max(version_number) AS last_number
-                FROM version_usage
-                WHERE principal IS NOT NULL AND secret_id IS NOT NULL
-                GROUP BY secret_id, principal",
-            )
-            .await?
-            .filter(col("secret_id").eq(lit(question.secret_id)))?
-            .filter(col("last_number").eq(lit(number)))?;
-        let mut principals = BTreeSet::new();
-        for batch in frame.collect().await? {
-            let names = texts(&batch, 1).map_err(engine)?;
-            principals.extend((0..batch.num_rows()).filter_map(|row| text(&names, row)));
-        }
-        Ok(principals)
     }
 
     /// The last use by one of these principals in logs that name no credential.
