@@ -116,10 +116,8 @@ fn people_see_the_verdict_first_and_no_line_is_cut_off_in_a_pipe() {
 
 #[test]
 fn the_report_is_one_page_with_every_secret_and_its_verdict() {
-    let (estate, data) = (
-        Estate::new(&EstateConfig { days: 20, events: 3_000, ..EstateConfig::demo() }),
-        folder(),
-    );
+    let (estate, data) =
+        (Estate::new(&EstateConfig { days: 20, events: 3_000, ..EstateConfig::demo() }), folder());
     estate.import(data.path());
     ingest(data.path(), [estate.logs()]);
     let out = data.path().join("report.html");
