@@ -94,7 +94,13 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
     }
     .context("cannot print the answer")?;
     out.flush().context("cannot print the answer")?;
-    if args.certificate.certificate.is_some() {
+    // A version that is used has no certificate; the exit code says which verdict it was.
+    if readiness.answer.verdict != Verdict::NotUsed {
+        if let Some(path) = &args.certificate.certificate {
+            let verdict = readiness.answer.verdict.name();
+            eprintln!("warning: no certificate was written to `{}`: {verdict}", path.display());
+        }
+    } else if args.certificate.certificate.is_some() {
         let sources = readiness.coverage.iter().map(|it| it.source.clone()).collect();
         let subjects = inputs(workspace, &catalog, &sources)?;
         write_certificate(workspace, &args.certificate, document, subjects)?;

@@ -92,12 +92,11 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
             policy: Policy::default(),
         };
         let readiness = facts.readiness(&question)?;
-        let uses = facts.uses(&secret_id);
-        let known = uses.iter().map(|it| it.activity.first_time).min();
+        let known = facts.uses(&secret_id).map(|it| it.activity.first_time).min();
         let known = known.map_or(page.start_time, |it| it.max(page.as_of_time - AXIS_MAX));
         page.start_time = page.start_time.min(known);
         let mut it = secret_page(versions, asked, &inventory, &findings, &readiness);
-        add_marks(&mut it.consumers, uses);
+        add_marks(&mut it.consumers, facts.uses(&secret_id));
         (it.secret_id, it.owner) = (secret_id, owner);
         page.secrets.push(it);
     }
@@ -254,7 +253,7 @@ fn add_all(list: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
 }
 
 /// What is drawn: each hour of each consumer with each version, its copies together.
-fn add_marks(consumers: &mut [Consumer], uses: &[Use]) {
+fn add_marks<'a>(consumers: &mut [Consumer], uses: impl Iterator<Item = &'a Use>) {
     let mut marks: BTreeMap<(u32, usize, Kind, i64), Mark> = BTreeMap::new();
     for it in uses {
         // Versions are numbered from 1 in the order of the page.
