@@ -43,10 +43,10 @@ pub(super) fn lines(view: &View<'_>) -> Vec<Line> {
         let version = &view.secret.versions[it];
         let name = shown(&version.version, 12);
         let mut add = |time: Option<i64>, class, word: &str| {
-            let label = format!("{word} {name}");
+            let label = format!("version {name} {word}");
             all.extend(time.map(|time| Line { time, class, label }));
         };
-        add(version.cutoff_time, "cutoff", "cutoff of");
+        add(version.cutoff_time, "cutoff", "cutoff");
         add(version.revoked_time, "revoked", "revoked");
     }
     all.retain(|it| view.scale.shows(it.time));
@@ -61,7 +61,7 @@ pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let height = ROW * (lines.len() as u32 + 1) + 3;
     write!(
         out,
-        "<div class=\"axis\" aria-hidden=\"true\"><div class=\"unit\">UTC; one step is one {}</div>\
+        "<div class=\"axis\" aria-hidden=\"true\"><div class=\"unit\">UTC; steps of {}</div>\
         <svg height=\"{height}\">",
         view.scale.slot_name()
     )?;
@@ -109,13 +109,21 @@ pub(super) fn write_logs(view: &View<'_>, out: &mut dyn Write) -> io::Result<()>
         let scope = scope.map_or_else(String::new, |it| format!(" {}", shown(it, LABEL)));
         let (source, slots) = (shown(&it.source, LABEL), view.scale.slots);
         let spans = hidden(view, &[row]);
-        let end = view.scale.place(view.scale.as_of);
+        let mut read = String::new();
+        let mut from = view.scale.start;
+        for (start, end) in spans.iter().copied().chain([(view.scale.as_of, i64::MAX)]) {
+            if start > from {
+                let (x, to) = (view.scale.place(from), view.scale.place(start));
+                read.push_str(&format!("M{x} 5H{to}v4H{x}z"));
+            }
+            from = end;
+        }
         write!(
             out,
             "<li><div class=\"who\">log {source}{scope}</div>\
             <svg viewBox=\"0 0 {slots} {LOG}\" height=\"{LOG}\" preserveAspectRatio=\"none\" \
             role=\"img\"><title>Log {source}{scope}: {}.</title>\
-            <path class=\"read\" d=\"M0 5H{end}v4H0z\"/>",
+            <path class=\"read\" d=\"{read}\"/>",
             match spans.len() {
                 0 => "whole over this time".to_owned(),
                 1 => "1 span without records".to_owned(),

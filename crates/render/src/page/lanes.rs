@@ -18,6 +18,8 @@ use super::words::{LABEL, day, shown, times, words};
 const TRACK: u32 = 8;
 /// Pixels between tracks, and above and below them.
 const GAP: u32 = 3;
+/// Pixels that lines and holes reach beyond their lane, into the space between lanes.
+const BLEED: u32 = 90;
 /// Ticks of refused attempts on one lane: more would run into each other.
 const TICKS_MAX: u32 = 240;
 
@@ -77,7 +79,8 @@ impl<'a> Lanes<'a> {
         write!(out, "<g id=\"s{s}m\">")?;
         for it in axis::lines(self.view) {
             let (place, class) = (self.view.scale.place(it.time), it.class);
-            write!(out, "<path class=\"line {class}\" d=\"M{place} 0v{height}\"/>")?;
+            let long = height + 2 * BLEED;
+            write!(out, "<path class=\"line {class}\" d=\"M{place} -{BLEED}v{long}\"/>")?;
         }
         out.write_all(b"</g></defs></svg>\n<ol class=\"lanes\">\n")?;
         for row in &self.view.order {
@@ -252,14 +255,14 @@ pub(super) fn shade(
         return Ok(());
     }
     let (mut boxes, mut lines) = (String::new(), String::new());
-    let step = f64::from(scale.slots) / 160.0;
+    let (step, long) = (f64::from(scale.slots) / 160.0, height + 2 * BLEED);
     for (from, until) in spans {
         let (from, until) = (scale.place(*from), scale.place(*until));
-        boxes.push_str(&format!("M{from} 0H{until}V{height}H{from}z"));
+        boxes.push_str(&format!("M{from} -{BLEED}H{until}v{long}H{from}z"));
         let count = ((until - from) / step) as u32;
         for it in 0..=count {
             let x = ((from + f64::from(it) * step) * 10.0).round() / 10.0;
-            lines.push_str(&format!("M{x} 0v{height}"));
+            lines.push_str(&format!("M{x} -{BLEED}v{long}"));
         }
     }
     path(out, "hole", &boxes)?;

@@ -150,7 +150,7 @@ fn when(verdict: &Verdict) -> String {
     }
     let mut facts = Vec::new();
     for (at, words) in [
-        (verdict.soak_until_time, "last soak over at"),
+        (verdict.soak_until_time, "the last soak ends at"),
         (verdict.tail_expires_time, "what was obtained with it expires by"),
     ] {
         facts.extend(at.map(|it| format!("{words} {}", time(Some(it)))));

@@ -6,7 +6,7 @@ use super::lanes::{flags, state_name};
 use super::model::{Coverage, Finding, Hole};
 use super::references::{self, Reference};
 use super::view::{View, is_production, name};
-use super::words::{LABEL, LONG, instant, list, number, shown, time, times, words};
+use super::words::{LABEL, LONG, list, number, shown, time, times, words};
 
 /// Holes of one log that are listed.
 const HOLES_MAX: usize = 100;
@@ -50,7 +50,6 @@ pub(super) fn write_consumers(view: &View<'_>, out: &mut dyn Write) -> io::Resul
         ("Consumer", false),
         ("Environment", false),
         ("State", false),
-        ("Flags", false),
         ("Owner", false),
         ("Old last used", false),
         ("Old uses", true),
@@ -85,7 +84,7 @@ fn write_consumer(view: &View<'_>, row: usize, out: &mut dyn Write) -> io::Resul
     writeln!(
         out,
         "<tr data-s=\"{}\"><th scope=\"row\"><a href=\"#s{}c{row}\">{}</a></th><td{class}>{}</td>\
-        <td><span class=\"chip {}\">{}</span></td><td>{}</td><td>{}</td><td>{}</td>\
+        <td><span class=\"chip {}\">{}</span> {}</td><td>{}</td><td>{}</td>\
         <td class=\"n\">{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
         <td>{}</td></tr>",
         standing as u8,
@@ -201,7 +200,7 @@ fn holes(coverage: &Coverage) -> String {
         return if is_read { "none found".to_owned() } else { String::new() };
     }
     let row = |it: &Hole| {
-        let (from, until) = (instant(it.start_time), instant(it.end_time));
+        let (from, until) = (time(Some(it.start_time)), time(Some(it.end_time)));
         format!("{from} to {until}: {}", words(&it.evidence))
     };
     let rows: Vec<String> = coverage.holes.iter().take(HOLES_MAX).map(row).collect();
@@ -234,7 +233,6 @@ pub(super) fn write_findings(view: &View<'_>, out: &mut dyn Write) -> io::Result
             ("First", false),
             ("Last", false),
             ("Count", true),
-            ("References", false),
         ];
         begin(out, &format!("s{s}w"), "sorted", "Uses of retired versions; UTC", &columns)?;
         for it in &view.secret.findings {
@@ -267,6 +265,10 @@ fn write_finding(it: &Finding, out: &mut dyn Write) -> io::Result<()> {
     if let Some(ends) = it.tail_expires_time {
         write!(out, "<br>its session ends {}", time(Some(ends)))?;
     }
+    let references = references::of_class(&it.class);
+    if !references.is_empty() {
+        write!(out, "<p class=\"refs\">{}</p>", cited(references))?;
+    }
     if !it.source_ips.is_empty() || !it.evidence_uids.is_empty() {
         out.write_all(b"<details><summary>Evidence</summary>")?;
         for (name, values) in [("From", &it.source_ips), ("Events", &it.evidence_uids)] {
@@ -278,15 +280,13 @@ fn write_finding(it: &Finding, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>\
-        <td>{}</td></tr>",
+        "</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
         shown(&it.version, LABEL),
         shown(&it.consumer, LABEL),
         it.environment.as_deref().map_or_else(String::new, |it| shown(it, LABEL)),
         time(Some(it.first_time)),
         time(Some(it.last_time)),
-        number(it.count),
-        cited(references::of_class(&it.class))
+        number(it.count)
     )
 }
 

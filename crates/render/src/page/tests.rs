@@ -247,7 +247,7 @@ fn holes_and_what_no_log_covers_are_shaded_on_the_lanes_of_their_log() {
     of.coverage.push(Coverage { source: "other".to_owned(), ..of.coverage[0].clone() });
     of.coverage[1].holes.clear();
     let page = written(&report(vec![of]));
-    let boxes = "M0 0H80V14H0zM160 0H240V14H160zM640 0H720V14H640z";
+    let boxes = "M0 -90H80v194H0zM160 -90H240v194H160zM640 -90H720v194H640z";
     assert!(page.contains(&format!("<g id=\"s0b0\"><path class=\"hole\" d=\"{boxes}\"/>")));
 }
 
