@@ -116,7 +116,7 @@ def take(browser, url, prefix, wish):
     browser.open(url + anchor)
     browser.evaluate("new Promise(it => requestAnimationFrame(() => requestAnimationFrame(it)))")
     found = list(wrong(browser, url))
-    wide = browser.evaluate("document.documentElement.scrollWidth - innerWidth")
+    wide = browser.evaluate("document.documentElement.scrollWidth") - int(width)
     if wide > 0:
         found.append(f"at {width} pixels the page is {wide} pixels too wide")
     name = f"{prefix}-{width}{'-dark' if scheme == 'dark' else ''}.png"

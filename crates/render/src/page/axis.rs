@@ -151,15 +151,17 @@ pub(super) fn write_legend(
             names.map(|it| shown(&view.secret.versions[*it].version, 40)).collect();
         let more = if versions.len() > names.len() { " and others" } else { "" };
         let word = match role {
+            Role::New | Role::Newer if view.asked.is_none() => "current",
+            Role::Old | Role::Older if view.asked.is_none() => "before it",
             Role::Old => "the one asked about",
             Role::Older => "before it",
-            Role::New | Role::Newer if view.asked.is_none() => "current",
             Role::New => "the new one",
             Role::Newer => "newer still",
         };
         let name = names.join(", ");
-        let d = "M0 2h22v8h-22z";
-        sample(out, &format!("us {}", role.class()), d)?;
+        let high = role.height();
+        let d = format!("M0 {}h22v{high}h-22z", 6 - high / 2);
+        sample(out, &format!("us {}", role.class()), &d)?;
         write!(out, "version {name}{more} ({word}) used</li>")?;
     }
     let marks = || view.secret.consumers.iter().flat_map(|it| &it.activity);

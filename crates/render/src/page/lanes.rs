@@ -127,11 +127,12 @@ impl<'a> Lanes<'a> {
             sentence(view, consumer, state)
         )?;
         for ((kind, role), runs) in self.runs(&consumer.activity) {
-            let (top, class) = (self.top(role), role.class());
+            let (top, class, high) = (self.top(role), role.class(), role.height());
+            let middle = top + (TRACK - high) / 2;
             match kind {
                 Kind::Principal => path(out, "pr", &bars(&runs, top + 3, 2))?,
-                Kind::Derived => path(out, &format!("de {class}"), &bars(&runs, top, TRACK))?,
-                Kind::Used => path(out, &format!("us {class}"), &bars(&runs, top, TRACK))?,
+                Kind::Derived => path(out, &format!("de {class}"), &bars(&runs, middle, high))?,
+                Kind::Used => path(out, &format!("us {class}"), &bars(&runs, middle, high))?,
                 Kind::Rejected => path(out, "rj", &ticks(&runs, top - 2, slots))?,
             }
         }

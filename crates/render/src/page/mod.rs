@@ -34,8 +34,11 @@ use words::{LABEL, LONG, instant, number, shown, times};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// SHA-256 of `STYLE` and `SCRIPT` in base64; a test checks them.
-const STYLE_HASH: &str = "H/v9uHBV3kWQkrKU8hHqPeCqGDwP1eOb1mzZvb0/jPc=";
+const STYLE_HASH: &str = "YfADtWCtFYAPaOmri6t3Y/jScViksLRtDjyo+qYMzEg=";
 const SCRIPT_HASH: &str = "gDGtQCRipuaK5QVvgw3YcrgS99d+0QSZMYg0Dcjc/ZU=";
+
+/// A table of more rows is folded away: browsers take seconds to lay it out.
+const ROWS_OPEN: usize = 1_000;
 
 /// Writes the report.
 pub fn page(page: &Page, out: &mut dyn Write) -> Result<(), RenderError> {
@@ -140,7 +143,13 @@ fn write_consumers(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"</div>\n")?;
     heat::write(view, out)?;
     write!(out, "<h3 id=\"s{s}ta\">Consumers as a table</h3>\n")?;
-    tables::write_consumers(view, out)
+    let count = view.secret.consumers.len();
+    if count <= ROWS_OPEN {
+        return tables::write_consumers(view, out);
+    }
+    write!(out, "<details><summary>{} rows</summary>\n", number(count as u64))?;
+    tables::write_consumers(view, out)?;
+    out.write_all(b"</details>\n")
 }
 
 /// Controls that only the script can serve; it shows them.

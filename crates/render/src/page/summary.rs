@@ -50,7 +50,8 @@ fn main_verdict(secret: &SecretPage) -> Option<(&Version, &Verdict)> {
 pub(super) fn write_secrets(page: &Page, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(
         b"<nav aria-labelledby=\"all\"><h2 id=\"all\">All secrets</h2>\n\
-        <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-labelledby=\"all\"><table>\n\
+        <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-labelledby=\"all\">\
+        <table class=\"sorted\">\n\
         <caption>May the old version be revoked?</caption>\n\
         <thead><tr><th scope=\"col\">Secret</th><th scope=\"col\">Version</th>\
         <th scope=\"col\">Answer</th><th scope=\"col\">Why</th>\
@@ -101,7 +102,7 @@ pub(super) fn write_verdicts(view: &View<'_>, out: &mut dyn Write) -> io::Result
             shown(&version.version, LABEL),
             shown(&view.secret.secret_id, LONG),
             why(verdict),
-            when(verdict)
+            when(verdict, view.scale.as_of)
         )?;
         if count == 0 {
             write_figures(view, out)?;
@@ -137,7 +138,7 @@ fn why(verdict: &Verdict) -> String {
 }
 
 /// When the answer may change, as paragraphs.
-fn when(verdict: &Verdict) -> String {
+fn when(verdict: &Verdict, as_of: i64) -> String {
     let mut text = String::new();
     if verdict.answer != Answer::NotUsed {
         text.push_str(&match verdict.wait_until_time {
@@ -149,11 +150,14 @@ fn when(verdict: &Verdict) -> String {
         });
     }
     let mut facts = Vec::new();
-    for (at, words) in [
-        (verdict.soak_until_time, "the last soak ends at"),
-        (verdict.tail_expires_time, "what was obtained with it expires by"),
-    ] {
-        facts.extend(at.map(|it| format!("{words} {}", time(Some(it)))));
+    let verb = |at: i64, will, did| if at > as_of { will } else { did };
+    if let Some(at) = verdict.soak_until_time {
+        let verb = verb(at, "ends", "ended");
+        facts.push(format!("the last soak {verb} at {}", time(Some(at))));
+    }
+    if let Some(at) = verdict.tail_expires_time {
+        let verb = verb(at, "expires", "expired");
+        facts.push(format!("what was obtained with it {verb} by {}", time(Some(at))));
     }
     if !facts.is_empty() {
         text.push_str(&format!("<p>{}.</p>", capital(&facts.join("; "))));

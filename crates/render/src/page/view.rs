@@ -21,6 +21,15 @@ impl Role {
     /// Every role, as the legend lists them.
     pub const ALL: [Role; 4] = [Role::Old, Role::New, Role::Newer, Role::Older];
 
+    /// Pixels that its marks are high: what a grey print tells it by.
+    pub fn height(self) -> u32 {
+        match self {
+            Role::Old => 8,
+            Role::New => 6,
+            Role::Newer | Role::Older => 4,
+        }
+    }
+
     /// The class in the style sheet.
     pub fn class(self) -> &'static str {
         match self {
