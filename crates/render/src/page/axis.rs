@@ -131,7 +131,7 @@ pub(super) fn write_logs(view: &View<'_>, out: &mut dyn Write) -> io::Result<()>
             }
         )?;
         shade(&spans, &view.scale, LOG, out)?;
-        write!(out, "<use href=\"#s{}m\"/></svg></li>\n", view.index)?;
+        writeln!(out, "<use href=\"#s{}m\"/></svg></li>", view.index)?;
     }
     out.write_all(b"</ul>\n")
 }

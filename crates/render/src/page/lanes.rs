@@ -20,6 +20,8 @@ const TRACK: u32 = 8;
 const GAP: u32 = 3;
 /// Pixels that lines and holes reach beyond their lane, into the space between lanes.
 const BLEED: u32 = 90;
+/// More lanes than these are laid out only where they are on the screen.
+const LANES_FEW: usize = 200;
 /// Ticks of refused attempts on one lane: more would run into each other.
 const TICKS_MAX: u32 = 240;
 
@@ -67,8 +69,8 @@ impl<'a> Lanes<'a> {
         GAP + track as u32 * (TRACK + GAP)
     }
 
-    /// Writes what lanes refer to, then a list with one lane per consumer.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes what lanes, and the rows of logs, refer to.
+    pub fn write_shared(&self, out: &mut dyn Write) -> io::Result<()> {
         let (s, height) = (self.view.index, self.height());
         out.write_all(b"<svg class=\"defs\" aria-hidden=\"true\"><defs>")?;
         for (rows, number) in &self.shades {
@@ -82,7 +84,16 @@ impl<'a> Lanes<'a> {
             let long = height + 2 * BLEED;
             write!(out, "<path class=\"line {class}\" d=\"M{place} -{BLEED}v{long}\"/>")?;
         }
-        out.write_all(b"</g></defs></svg>\n<ol class=\"lanes\">\n")?;
+        out.write_all(b"</g></defs></svg>\n")
+    }
+
+    /// Writes a list with one lane per consumer; nothing where there is none.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.view.order.is_empty() {
+            return Ok(());
+        }
+        let many = if self.view.order.len() > LANES_FEW { " many" } else { "" };
+        writeln!(out, "<ol class=\"lanes{many}\">")?;
         for row in &self.view.order {
             self.write_lane(*row, out)?;
         }
@@ -147,7 +158,11 @@ impl<'a> Lanes<'a> {
     /// What proves least is drawn first, so that nothing hides a use or a refusal.
     fn runs(&self, marks: &[Mark]) -> BTreeMap<(Kind, Role), Vec<(u32, u32)>> {
         let mut all: BTreeMap<(Kind, Role), Vec<(u32, u32)>> = BTreeMap::new();
-        for it in marks.iter().filter(|it| it.version < self.view.secret.versions.len()) {
+        let Scale { start, end, .. } = self.view.scale;
+        let versions = self.view.secret.versions.len();
+        let is_drawn =
+            |it: &&Mark| it.version < versions && it.end_time >= start && it.start_time <= end;
+        for it in marks.iter().filter(is_drawn) {
             let from = self.view.scale.slot(it.start_time);
             // A mark that ends on the hour does not reach into the next one.
             let until = it.end_time.saturating_sub(1).max(it.start_time);

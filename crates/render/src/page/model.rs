@@ -137,7 +137,7 @@ pub struct Consumer {
     pub attribution: Vec<String>,
     /// What it did with each version, at most one row per version.
     pub uses: Vec<VersionUse>,
-    /// What is drawn, in any order.
+    /// What is drawn, in any order. Nothing else is: a use that has no mark is in words only.
     pub activity: Vec<Mark>,
 }
 

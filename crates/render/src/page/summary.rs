@@ -94,10 +94,10 @@ pub(super) fn write_verdicts(view: &View<'_>, out: &mut dyn Write) -> io::Result
         let version = &view.secret.versions[row];
         let Some(verdict) = &version.verdict else { continue };
         let (class, word) = answer(verdict.answer);
-        write!(
+        writeln!(
             out,
             "<div class=\"verdict {class}\">{}<div><p class=\"ask\">May version {} of {} be \
-            revoked?</p><p class=\"say\"><strong>{word}.</strong> {}</p>{}</div></div>\n",
+            revoked?</p><p class=\"say\"><strong>{word}.</strong> {}</p>{}</div></div>",
             sign(verdict.answer),
             shown(&version.version, LABEL),
             shown(&view.secret.secret_id, LONG),
@@ -130,7 +130,10 @@ fn why(verdict: &Verdict) -> String {
         (Answer::Used, 1, _) => "1 consumer is not settled.".to_owned(),
         (Answer::Used, it @ 2.., _) => format!("{} consumers are not settled.", number(it as u64)),
         (_, _, Some(reason)) => {
-            let more = if verdict.reasons.len() > 1 { ", and more" } else { "" };
+            let more = match verdict.reasons.len() - 1 {
+                0 => String::new(),
+                it => format!(" ({} besides)", times(it as u64, "reason")),
+            };
             capital(&format!("{}{more}.", shown(&reason.text, LONG)))
         }
         _ => "No reason was given.".to_owned(),
@@ -257,7 +260,7 @@ fn write_figures(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let s = view.index;
-    write!(out, "<h3 id=\"s{s}f\">{}</h3>\n", times(total as u64, "consumer"))?;
+    writeln!(out, "<h3 id=\"s{s}f\">{}</h3>", times(total as u64, "consumer"))?;
     write!(
         out,
         "<svg class=\"bar\" height=\"12\" viewBox=\"0 0 {total} 12\" preserveAspectRatio=\"none\" \

@@ -270,6 +270,21 @@ fn silence_without_a_log_is_said_to_say_nothing() {
 }
 
 #[test]
+fn where_nobody_was_seen_it_is_drawn_what_the_logs_covered() {
+    let page = written(&report(vec![secret(Vec::new())]));
+    assert!(page.contains("<title>Log log: whole over this time.</title>"));
+    assert!(page.contains("<path class=\"read\" d=\"M0 5H720v4H0z\"/>"));
+    assert!(!page.contains("<ol class=\"lanes"));
+}
+
+#[test]
+fn what_was_before_the_axis_is_not_drawn_on_it() {
+    let mark = Mark { start_time: START - DAY, end_time: START - HOUR, ..Mark::default() };
+    let page = written(&report(vec![secret(vec![consumer("a", "both", vec![mark])])]));
+    assert!(!page.contains("<path class=\"us vo\" d=\"M0 3"));
+}
+
+#[test]
 fn many_secrets_begin_with_a_list_of_their_answers() {
     let mut all: Vec<_> = (0..40).map(|_| secret(Vec::new())).collect();
     let verdict = Verdict { answer: Answer::NotUsed, ..Verdict::default() };
