@@ -23,7 +23,7 @@ const BLEED: u32 = 90;
 /// More lanes than these are laid out only where they are on the screen.
 const LANES_FEW: usize = 200;
 /// Ticks of refused attempts on one lane: more would run into each other.
-const TICKS_MAX: u32 = 240;
+const TICKS_MAX: u32 = 120;
 
 /// What all lanes of one secret share.
 pub(super) struct Lanes<'a> {
@@ -346,6 +346,6 @@ mod tests {
     fn many_refusals_are_as_many_ticks_as_can_be_told_apart() {
         assert_eq!(ticks(&[(2, 3), (7, 7)], 1, 100), "M2.5 1v12m1-12v12m4-12v12");
         let all = ticks(&[(0, 719)], 1, 720);
-        assert_eq!(all.matches('v').count(), 240);
+        assert_eq!(all.matches('v').count(), 120);
     }
 }

@@ -34,7 +34,7 @@ use words::{LABEL, LONG, instant, number, shown, times};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// SHA-256 of `STYLE` and `SCRIPT` in base64; a test checks them.
-const STYLE_HASH: &str = "L2Uzo+F/9AAHGx/fEhpzQXLxJZ//xhfyx7CdJbhMQYU=";
+const STYLE_HASH: &str = "q0wcykFvqY2EJ3gL6zquc9x7owC8ZxKojvfzIscHmVc=";
 const SCRIPT_HASH: &str = "gDGtQCRipuaK5QVvgw3YcrgS99d+0QSZMYg0Dcjc/ZU=";
 
 /// The parts of a secret: the end of their ids, and their names.
