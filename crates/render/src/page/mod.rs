@@ -13,6 +13,7 @@ mod evidence;
 mod heat;
 mod lanes;
 pub mod model;
+mod reasons;
 mod references;
 mod scale;
 mod summary;
@@ -34,7 +35,7 @@ use words::{LABEL, LONG, instant, number, shown, times};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// SHA-256 of `STYLE` and `SCRIPT` in base64; a test checks them.
-const STYLE_HASH: &str = "q0wcykFvqY2EJ3gL6zquc9x7owC8ZxKojvfzIscHmVc=";
+const STYLE_HASH: &str = "mbdbPYFHLJTF0FgiH55adL8uIW581jvK1OaURrmCIHQ=";
 const SCRIPT_HASH: &str = "gDGtQCRipuaK5QVvgw3YcrgS99d+0QSZMYg0Dcjc/ZU=";
 
 /// The parts of a secret: the end of their ids, and their names.

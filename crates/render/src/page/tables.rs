@@ -100,7 +100,7 @@ fn write_consumer(view: &View<'_>, row: usize, out: &mut dyn Write) -> io::Resul
         time(new.0),
         count(new.1),
         count(refused),
-        time(consumer.soak.as_ref().and_then(|it| it.until_time)),
+        time(consumer.soak.as_ref().filter(|_| view.asked.is_some()).and_then(|it| it.until_time)),
     )
 }
 

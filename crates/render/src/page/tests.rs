@@ -220,8 +220,38 @@ fn reasons_with_the_same_words_stand_together_and_pass_when_the_last_does() {
     of.versions[0].verdict = Some(Verdict { reasons, answer: Answer::Used, ..Verdict::default() });
     let page = written(&report(vec![of]));
     assert_eq!(page.matches("<code>soak_not_over</code>").count(), 1);
-    assert!(page.contains("<summary>and 4 more</summary>"));
+    assert!(page.contains("<summary>and 8 more</summary>"));
     assert!(page.contains("passes at 2026-08-12 00:00Z"));
+}
+
+#[test]
+fn a_reason_that_names_its_consumer_links_to_the_lane_and_does_not_name_it_twice() {
+    let mut of = secret(vec![consumer("<a>", "old_only", vec![])]);
+    let reason = |text: &str, consumer| Reason {
+        code: "uses_old".to_owned(),
+        text: text.to_owned(),
+        consumer,
+        ..Reason::default()
+    };
+    let reasons = vec![
+        reason("<a> (prod) never used it", Some(0)),
+        reason("copies of it", Some(0)),
+        reason("nobody else did", None),
+    ];
+    of.versions[0].verdict = Some(Verdict { reasons, answer: Answer::Used, ..Verdict::default() });
+    let page = written(&report(vec![of]));
+    assert!(page.contains("<li><a href=\"#s0c0\">&lt;a&gt; (prod)</a> never used it</li>"));
+    assert!(page.contains("<li><a href=\"#s0c0\">&lt;a&gt; (prod)</a>: copies of it</li>"));
+    assert!(page.contains("<li>Nobody else did</li>"));
+}
+
+#[test]
+fn a_state_is_shown_only_where_a_version_was_asked_about() {
+    let mut of = secret(vec![consumer("a", "old_only", Vec::new())]);
+    of.asked = None;
+    let page = written(&report(vec![of]));
+    assert!(page.contains("<span class=\"chip idle\">not judged</span>"));
+    assert!(!page.contains("chip act"));
 }
 
 #[test]

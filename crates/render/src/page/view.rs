@@ -76,8 +76,8 @@ impl Standing {
         Standing::NewOnly,
     ];
 
-    fn of(consumer: &Consumer) -> Self {
-        match consumer.state.as_deref() {
+    fn of(consumer: &Consumer, is_asked: bool) -> Self {
+        match consumer.state.as_deref().filter(|_| is_asked) {
             Some("failing_new") => Standing::FailingNew,
             Some("reverted") => Standing::Reverted,
             Some("old_only") => Standing::OldOnly,
@@ -163,7 +163,9 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     /// `slots_max` bounds the detail of each lane.
     pub fn new(page: &Page, secret: &'a SecretPage, index: usize, slots_max: u32) -> Self {
-        let standings: Vec<Standing> = secret.consumers.iter().map(Standing::of).collect();
+        let asked = secret.asked.filter(|it| *it < secret.versions.len());
+        let standings = secret.consumers.iter().map(|it| Standing::of(it, asked.is_some()));
+        let standings: Vec<Standing> = standings.collect();
         let mut order: Vec<usize> = (0..secret.consumers.len()).collect();
         order.sort_by_cached_key(|it| {
             let consumer = &secret.consumers[*it];
@@ -175,7 +177,7 @@ impl<'a> View<'a> {
             index,
             standings,
             order,
-            asked: secret.asked.filter(|it| *it < secret.versions.len()),
+            asked,
             scale: Scale::new(page.start_time, page.as_of_time, &expected(secret), slots_max),
         }
     }
