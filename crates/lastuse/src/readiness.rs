@@ -1,18 +1,18 @@
 //! `lastuse readiness`: may this secret version be revoked?
 
+use std::collections::HashMap;
 use std::io::Write;
 
 use anyhow::Context;
 use clap::Args;
 use lastuse_model::time::format_time;
 use lastuse_query::{Question, Readiness};
-use lastuse_render::json_value;
 use lastuse_verdict::{ConsumerAnswer, Policy, Reason, Verdict};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::certificate::{CertificateArgs, inputs, write_certificate};
 use crate::cli::{FOUND, UNKNOWN};
-use crate::output::options;
+use crate::output::{self, Row, options};
 use crate::workspace::Workspace;
 
 const DAY: f64 = 86_400.0;
@@ -79,10 +79,12 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
             floor_seconds: args.floor * DAY,
             rare_floor_seconds: args.rare_floor * DAY,
         },
-        keeps_uses: false,
     };
-    let readiness = workspace.runtime.block_on(catalog.readiness(&question))?;
-    let document = document(&question, &readiness)?;
+    let facts = workspace.runtime.block_on(catalog.facts(Some(&args.secret)))?;
+    let readiness = facts.readiness(&question)?;
+    let rows = catalog.version_rows("inventory", Some(&args.secret), Some(&args.version));
+    let inventory = output::objects(&workspace.runtime.block_on(rows)?.batches)?;
+    let document = document(&question, &readiness, inventory);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match args.format {
         ReadinessFormat::Json => lastuse_render::json_document(&document, &mut out),
@@ -105,7 +107,7 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
 }
 
 /// The answer as one document: what scripts read, and what people are shown.
-pub fn document(question: &Question<'_>, readiness: &Readiness) -> anyhow::Result<Value> {
+fn document(question: &Question<'_>, readiness: &Readiness, inventory: Vec<Row>) -> Value {
     let (evidence, answer) = (&readiness.evidence, &readiness.answer);
     let mut document = json!({
         "secret_id": question.secret_id,
@@ -118,7 +120,7 @@ pub fn document(question: &Question<'_>, readiness: &Readiness) -> anyhow::Resul
         "revoked_time": readiness.revoked_time.map(format_time),
         "tail_expires_time": evidence.tail_expires_time.map(format_time),
         "reasons": answer.reasons.iter().map(|it| reason(it, readiness)).collect::<Vec<_>>(),
-        "consumers": consumers(readiness)?,
+        "consumers": consumers(inventory, readiness),
         "coverage": coverage(readiness),
         "would_break": would_break(readiness),
         "policy": {
@@ -130,7 +132,7 @@ pub fn document(question: &Question<'_>, readiness: &Readiness) -> anyhow::Resul
     if let Some(time) = question.cutoff_time {
         document["dry_run_cutoff_time"] = json!(format_time(time));
     }
-    Ok(document)
+    document
 }
 
 fn reason(it: &Reason, readiness: &Readiness) -> Value {
@@ -151,42 +153,38 @@ fn reason(it: &Reason, readiness: &Readiness) -> Value {
 }
 
 /// The rows of the inventory, with what each consumer needs.
-fn consumers(readiness: &Readiness) -> anyhow::Result<Vec<Value>> {
-    let mut places = readiness.consumers.iter();
-    let mut all = Vec::new();
-    for batch in &readiness.inventory.batches {
-        let schema = batch.schema();
-        for row in 0..batch.num_rows() {
-            let mut it = Map::new();
-            for (field, column) in schema.fields().iter().zip(batch.columns()) {
-                it.insert(field.name().clone(), json_value(column, row)?);
-            }
-            add_answer(&mut it, places.next().copied().flatten(), readiness);
-            all.push(Value::Object(it));
-        }
-    }
-    Ok(all)
+fn consumers(inventory: Vec<Row>, readiness: &Readiness) -> Vec<Value> {
+    let all = readiness.evidence.consumers.iter().enumerate();
+    let places: HashMap<_, usize> =
+        all.map(|(at, it)| ((it.workload.as_deref(), it.environment.as_deref()), at)).collect();
+    let place = |row: &Row| {
+        let text = |name: &str| row.get(name).and_then(Value::as_str);
+        places.get(&(text("workload"), text("environment"))).copied()
+    };
+    inventory.into_iter().map(|it| consumer(place(&it), it, readiness)).collect()
 }
 
-fn add_answer(row: &mut Map<String, Value>, place: Option<usize>, readiness: &Readiness) {
+fn consumer(place: Option<usize>, mut row: Row, readiness: &Readiness) -> Value {
+    let (evidence, answer) = (&readiness.evidence, &readiness.answer);
     let mut flags = Vec::new();
-    if readiness.has_declared && row.get("declared") == Some(&Value::Bool(false)) {
+    if !evidence.declared.is_empty() && row["declared"] == false {
         flags.push("shadow");
     }
-    let answer = place.map(|it| &readiness.answer.consumers[it]);
-    if answer.is_some_and(|it| it.is_straggler) {
+    let of_consumer = place.map(|it| &answer.consumers[it]);
+    if of_consumer.is_some_and(|it| it.is_straggler) {
         flags.push("straggler");
     }
     let reads_new = place.is_some_and(|it| readiness.readers.contains(&it));
     if reads_new {
         flags.push("reads_new_uses_old");
     }
-    let reasons = &readiness.answer.reasons;
-    let code = reasons.iter().find(|it| it.consumer.is_some() && it.consumer == place);
-    row.insert("state".into(), json!(answer.and_then(|it| it.state).map(|it| it.name())));
+    let code = answer.reasons.iter().find(|it| it.consumer.is_some() && it.consumer == place);
+    let state = of_consumer.and_then(|it| it.state);
+    row.insert("state".into(), json!(state.map(|it| it.name())));
     row.insert("flags".into(), json!(flags));
-    row.insert("soak".into(), answer.map_or(Value::Null, soak));
+    row.insert("soak".into(), of_consumer.map_or(Value::Null, soak));
     row.insert("needs".into(), json!(code.map(|it| needs(it.code, reads_new))));
+    Value::Object(row)
 }
 
 fn soak(answer: &ConsumerAnswer) -> Value {

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use arrow::record_batch::RecordBatch;
 use clap::Args;
 use lastuse_query::readiness::CoverageRow;
-use lastuse_query::{Catalog, Question, Readiness};
+use lastuse_query::{Catalog, Question, Readiness, Use};
 use lastuse_render::page::model::{
     Answer, Consumer, Coverage, Finding, Hole, Kind, Mark, Page, Reason, SecretPage, Soak, Verdict,
     Version, VersionUse,
 };
 use lastuse_verdict::{Outcome, Policy};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::errors::hinted;
-use crate::output::say;
+use crate::output::{Row, objects, say};
 use crate::workspace::Workspace;
 
 /// Longer histories are cut off on the time axis, in microseconds: 400 days.
@@ -59,21 +59,21 @@ pub fn run(workspace: &Workspace, args: &ReportArgs) -> anyhow::Result<u8> {
 /// Written beside its place and renamed when complete: nobody opens half a report.
 fn write(page: &Page, out: &Path) -> anyhow::Result<()> {
     let folder = out.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    // As any file that a command writes: what others may, the umask says.
+    let readable = std::fs::Permissions::from_mode(0o666);
+    let mut draft = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
     lastuse_render::page::page(page, &mut draft)?;
     draft.flush()?;
     draft.persist(out)?;
     Ok(())
 }
 
-/// Rows by the names of their columns.
-type Rows = Vec<Map<String, Value>>;
-
 async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
     let secret = args.secret.as_deref();
-    let versions = rows(&catalog.report_rows("secrets", secret).await?.batches)?;
-    let inventory = rows(&catalog.report_rows("inventory", secret).await?.batches)?;
-    let findings = rows(&catalog.findings(None).await?.batches)?;
+    let versions = objects(&catalog.report_rows("secrets", secret).await?.batches)?;
+    let inventory = objects(&catalog.report_rows("inventory", secret).await?.batches)?;
+    let findings = objects(&catalog.findings(None).await?.batches)?;
+    let facts = catalog.facts(secret).await?;
     let mut page = Page {
         as_of_time: catalog.as_of_time(),
         start_time: catalog.as_of_time(),
@@ -81,7 +81,7 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
         ..Page::default()
     };
     for Secret { secret_id, owner, versions } in by_secret(versions) {
-        let of_secret = |it: &&Map<String, Value>| text(it, "secret_id") == Some(secret_id.clone());
+        let of_secret = |it: &&Row| text(it, "secret_id") == Some(secret_id.clone());
         let inventory: Vec<_> = inventory.iter().filter(of_secret).collect();
         let findings: Vec<_> = findings.iter().filter(of_secret).collect();
         let asked = asked(&versions, args.version.as_deref());
@@ -90,49 +90,35 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
             version: &versions[asked.unwrap_or(versions.len() - 1)].version,
             cutoff_time: None,
             policy: Policy::default(),
-            keeps_uses: true,
         };
-        let readiness = catalog.readiness(&question).await?;
-        let known = readiness.uses.iter().map(|it| it.activity.first_time).min();
+        let readiness = facts.readiness(&question)?;
+        let uses = facts.uses(&secret_id);
+        let known = uses.iter().map(|it| it.activity.first_time).min();
         let known = known.map_or(page.start_time, |it| it.max(page.as_of_time - AXIS_MAX));
         page.start_time = page.start_time.min(known);
         let mut it = secret_page(versions, asked, &inventory, &findings, &readiness);
+        add_marks(&mut it.consumers, uses);
         (it.secret_id, it.owner) = (secret_id, owner);
         page.secrets.push(it);
     }
     Ok(page)
 }
 
-fn rows(batches: &[RecordBatch]) -> anyhow::Result<Rows> {
-    let mut all = Vec::new();
-    for batch in batches {
-        for row in 0..batch.num_rows() {
-            let fields = batch.schema();
-            let mut it = Map::new();
-            for (field, column) in fields.fields().iter().zip(batch.columns()) {
-                it.insert(field.name().clone(), lastuse_render::json_value(column, row)?);
-            }
-            all.push(it);
-        }
-    }
-    Ok(all)
-}
-
-fn text(row: &Map<String, Value>, name: &str) -> Option<String> {
+fn text(row: &Row, name: &str) -> Option<String> {
     row.get(name)?.as_str().map(str::to_owned)
 }
 
-fn texts(row: &Map<String, Value>, name: &str) -> Vec<String> {
+fn texts(row: &Row, name: &str) -> Vec<String> {
     let list = row.get(name).and_then(Value::as_array);
     list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn time(row: &Map<String, Value>, name: &str) -> Option<i64> {
+fn time(row: &Row, name: &str) -> Option<i64> {
     let time: jiff::Timestamp = row.get(name)?.as_str()?.parse().ok()?;
     Some(time.as_microsecond())
 }
 
-fn count(row: &Map<String, Value>, name: &str) -> u64 {
+fn count(row: &Row, name: &str) -> u64 {
     row.get(name).and_then(Value::as_u64).unwrap_or_default()
 }
 
@@ -143,7 +129,7 @@ struct Secret {
     versions: Vec<Version>,
 }
 
-fn by_secret(rows: Rows) -> Vec<Secret> {
+fn by_secret(rows: Vec<Row>) -> Vec<Secret> {
     let mut all: Vec<Secret> = Vec::new();
     for row in rows {
         let (Some(secret_id), Some(version)) = (text(&row, "secret_id"), text(&row, "version"))
@@ -178,8 +164,8 @@ fn asked(versions: &[Version], named: Option<&str>) -> Option<usize> {
 fn secret_page(
     mut versions: Vec<Version>,
     asked: Option<usize>,
-    inventory: &[&Map<String, Value>],
-    findings: &[&Map<String, Value>],
+    inventory: &[&Row],
+    findings: &[&Row],
     readiness: &Readiness,
 ) -> SecretPage {
     let mut consumers: Vec<Consumer> =
@@ -187,7 +173,6 @@ fn secret_page(
     for row in inventory {
         add_row(&mut consumers, row, &versions);
     }
-    add_marks(&mut consumers, readiness);
     if let Some(at) = asked {
         versions[at].verdict = Some(verdict(readiness));
     }
@@ -214,7 +199,7 @@ fn consumer(at: usize, readiness: &Readiness) -> Consumer {
         workload: name.workload.clone(),
         environment: name.environment.clone(),
         // Where the registry names nobody, nobody is a shadow.
-        is_declared: answer.is_declared || !readiness.has_declared,
+        is_declared: answer.is_declared || readiness.evidence.declared.is_empty(),
         state: answer.state.map(|it| it.name().to_owned()),
         flags,
         soak: answer.soak.map(|it| Soak {
@@ -228,7 +213,7 @@ fn consumer(at: usize, readiness: &Readiness) -> Consumer {
 }
 
 /// Adds a row of the inventory to its consumer; one that was only ever refused is new.
-fn add_row(consumers: &mut Vec<Consumer>, row: &Map<String, Value>, versions: &[Version]) {
+fn add_row(consumers: &mut Vec<Consumer>, row: &Row, versions: &[Version]) {
     let (workload, environment) = (text(row, "workload"), text(row, "environment"));
     let is_it = |it: &Consumer| it.workload == workload && it.environment == environment;
     let at = consumers.iter().position(is_it).unwrap_or_else(|| {
@@ -269,9 +254,9 @@ fn add_all(list: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
 }
 
 /// What is drawn: each hour of each consumer with each version, its copies together.
-fn add_marks(consumers: &mut [Consumer], readiness: &Readiness) {
+fn add_marks(consumers: &mut [Consumer], uses: &[Use]) {
     let mut marks: BTreeMap<(u32, usize, Kind, i64), Mark> = BTreeMap::new();
-    for it in &readiness.uses {
+    for it in uses {
         // Versions are numbered from 1 in the order of the page.
         let Some(version) = usize::try_from(it.version).ok().and_then(|it| it.checked_sub(1))
         else {
@@ -350,7 +335,7 @@ fn coverage(it: &CoverageRow) -> Coverage {
     }
 }
 
-fn finding(row: &Map<String, Value>) -> Finding {
+fn finding(row: &Row) -> Finding {
     Finding {
         class: text(row, "class").unwrap_or_default(),
         severity: text(row, "severity").unwrap_or_default(),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use lastuse_certificate::{
-    PUBLIC_NAME, PublicKey, Verified, VerifyError, read_certificate, read_public_key, verify,
+    FileError, PUBLIC_NAME, PublicKey, Verified, VerifyError, read_certificate, read_public_key,
+    verify,
 };
 use lastuse_render::{escape, json_text};
 use serde_json::{Map, Value};
@@ -66,11 +67,12 @@ fn trusted(workspace: &Workspace, given: &[PathBuf]) -> anyhow::Result<Vec<Publi
 }
 
 fn public_key(path: &Path) -> anyhow::Result<PublicKey> {
-    read_public_key(path).map_err(|error| {
-        hinted_by(
+    read_public_key(path).map_err(|error| match error {
+        FileError::Key { .. } => hinted_by(
             error,
             "it must be an Ed25519 public key in PEM, as `openssl pkey -in KEY -pubout` writes it",
-        )
+        ),
+        _ => error.into(),
     })
 }
 

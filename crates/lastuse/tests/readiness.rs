@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use common::{Estate, Run, call, folder, ingest};
@@ -105,10 +106,35 @@ fn people_see_the_verdict_first_and_no_line_is_cut_off_in_a_pipe() {
     assert!(run.stdout.contains("Logs that could have shown it:"), "{run:?}");
 
     let unknown = ask(&estate, data.path(), "no/such", "1", &[]).exits(1);
-    assert!(unknown.stderr.starts_with("error: there is no secret `no/such`; there are: "));
+    assert!(unknown.stderr.starts_with("error: there is no secret `no/such`"));
     let unknown = ask(&estate, data.path(), &it.secret_id, "77", &[]).exits(1);
     assert!(unknown.stderr.contains("has no version `77`; there are: "), "{unknown:?}");
     for wrong in [["--alpha", "2"], ["--floor", "-1"], ["--cutoff", "soon"], ["--format", "csv"]] {
         ask(&estate, data.path(), &it.secret_id, &it.version, &wrong).exits(2);
     }
+}
+
+#[test]
+fn the_report_is_one_page_with_every_secret_and_its_verdict() {
+    let (estate, data) =
+        (Estate::new(&EstateConfig { days: 20, events: 3_000, ..EstateConfig::demo() }), folder());
+    estate.import(data.path());
+    ingest(data.path(), [estate.logs()]);
+    let out = data.path().join("report.html");
+    let as_of = estate.truth.as_of_time.to_string();
+    let path = out.to_str().expect("a path in UTF-8");
+    call(data.path(), ["--as-of", &as_of, "report", "--out", path]).exits(0);
+    let page = fs::read_to_string(&out).expect("the page");
+    for it in &estate.truth.versions {
+        assert!(page.contains(&it.secret_id), "{}", it.secret_id);
+    }
+    let answers = ["Yes.", "No.", "Cannot say."].map(|it| page.matches(it).count());
+    assert!(answers.iter().sum::<usize>() > 0, "{answers:?}");
+    assert!(page.contains("Content-Security-Policy"));
+    for outside in ["src=\"http", "href=\"http", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let nowhere = ["report", "--out", "/no/such/folder/report.html"];
+    call(data.path(), nowhere).exits(1);
+    call(data.path(), ["report", "--out", path, "--secret", "no/such"]).exits(1);
 }

@@ -53,12 +53,10 @@ pub enum QueryError {
         known: String,
     },
     /// There is no secret of that name.
-    #[error("there is no secret `{secret_id}`; there are: {known}")]
+    #[error("there is no secret `{secret_id}`; `lastuse secrets list` shows what there is")]
     UnknownSecret {
         /// What was asked for.
         secret_id: String,
-        /// The secrets there are, or the first of them.
-        known: String,
     },
     /// The secret has no version of that name.
     #[error("`{secret_id}` has no version `{version}`; there are: {known}")]

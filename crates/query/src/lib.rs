@@ -14,4 +14,4 @@ pub use catalog::{Catalog, QueryError, Settings, reports};
 pub use evidence::Use;
 pub use guard::{Answer, QueryLimits};
 pub use known::SourceFacts;
-pub use readiness::{Question, Readiness};
+pub use readiness::{Facts, Question, Readiness};

@@ -175,7 +175,7 @@ impl States {
 
 impl History {
     /// The evidence of these uses, `side` telling how a version stands to the one in question.
-    pub(crate) fn evidence(self, side: impl Fn(i64) -> Side) -> Evidence {
+    pub(crate) fn evidence(&self, side: impl Fn(i64) -> Side) -> Evidence {
         let activities = self.uses.iter().filter_map(|it| {
             let version = side(it.version);
             // A log that does not say what came of it shows that the old version is still
@@ -186,9 +186,9 @@ impl History {
         Evidence {
             has_identifier: true,
             activities: activities.collect(),
-            consumers: self.consumers,
-            processes: self.processes,
-            declared: self.declared,
+            consumers: self.consumers.clone(),
+            processes: self.processes.clone(),
+            declared: self.declared.clone(),
             ..Evidence::default()
         }
     }
