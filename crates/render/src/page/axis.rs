@@ -81,15 +81,14 @@ pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     for it in view.scale.ticks() {
         let x = view.scale.percent(it.time);
         let class = if it.is_major { "tick" } else { "tick minor" };
-        let anchor = if x > 92.0 { "end" } else { "start" };
+        // There is no room for a label at the end, nor for it to stand on the other side.
+        let label = if x > 94.0 { "" } else { &it.label };
         write!(
             out,
             "<g class=\"{class}\"><line x1=\"{x}%\" x2=\"{x}%\" y1=\"{}\" y2=\"{height}\"/>\
-            <text x=\"{x}%\" dx=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text></g>",
+            <text x=\"{x}%\" dx=\"3\" y=\"{}\">{label}</text></g>",
             height - ROW,
-            if anchor == "end" { -3 } else { 3 },
-            height - 5,
-            it.label
+            height - 5
         )?;
     }
     out.write_all(b"</svg></div>\n")

@@ -46,11 +46,10 @@ pub(super) fn write_consumers(view: &View<'_>, out: &mut dyn Write) -> io::Resul
         Some(it) => format!("Consumers; \"old\" is version {it}, \"new\" any later one; UTC"),
         None => "Consumers; \"new\" is any version; UTC".to_owned(),
     };
-    let columns = [
+    let mut columns = vec![
         ("Consumer", false),
         ("Environment", false),
         ("State", false),
-        ("Owner", false),
         ("Old last used", false),
         ("Old uses", true),
         ("New last used", false),
@@ -58,18 +57,28 @@ pub(super) fn write_consumers(view: &View<'_>, out: &mut dyn Write) -> io::Resul
         ("Refused", true),
         ("Quiet until", false),
     ];
+    let has_owner = view.count_if(|it| it.owner.is_some()) > 0;
+    if has_owner {
+        columns.push(("Owner", false));
+    }
     begin(out, &format!("s{s}t"), "sorted consumers", &caption, &columns)?;
     for row in &view.order {
-        write_consumer(view, *row, out)?;
+        write_consumer(view, *row, has_owner, out)?;
     }
     end(out)
 }
 
-fn write_consumer(view: &View<'_>, row: usize, out: &mut dyn Write) -> io::Result<()> {
+fn write_consumer(
+    view: &View<'_>,
+    row: usize,
+    has_owner: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let consumer = &view.secret.consumers[row];
     let standing = view.standings[row];
     let (mut old, mut new, mut refused) = ((None, 0u64), (None, 0u64), 0u64);
     for it in &consumer.uses {
+        refused = refused.saturating_add(it.rejected_count);
         let side = match view.asked {
             Some(asked) if it.version == asked => &mut old,
             Some(asked) if it.version < asked => continue,
@@ -77,16 +86,16 @@ fn write_consumer(view: &View<'_>, row: usize, out: &mut dyn Write) -> io::Resul
         };
         side.0 = side.0.max(it.last_used_time);
         side.1 = side.1.saturating_add(it.use_count).saturating_add(it.derived_use_count);
-        refused = refused.saturating_add(it.rejected_count);
     }
     let environment = consumer.environment.as_deref().map(|it| shown(it, LABEL));
     let class = if is_production(consumer) { " class=\"prod\"" } else { "" };
-    writeln!(
+    let until = consumer.soak.as_ref().filter(|_| view.asked.is_some());
+    write!(
         out,
         "<tr data-s=\"{}\"><th scope=\"row\"><a href=\"#s{}c{row}\">{}</a></th><td{class}>{}</td>\
-        <td><span class=\"chip {}\">{}</span> {}</td><td>{}</td><td>{}</td>\
+        <td><span class=\"chip {}\">{}</span> {}</td><td>{}</td>\
         <td class=\"n\">{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-        <td>{}</td></tr>",
+        <td>{}</td>",
         standing as u8,
         view.index,
         name(consumer),
@@ -94,14 +103,18 @@ fn write_consumer(view: &View<'_>, row: usize, out: &mut dyn Write) -> io::Resul
         standing.class(),
         state_name(consumer, standing.name()),
         flags(consumer).join(", "),
-        consumer.owner.as_deref().map_or_else(String::new, |it| shown(it, LABEL)),
         time(old.0),
         count(old.1),
         time(new.0),
         count(new.1),
         count(refused),
-        time(consumer.soak.as_ref().filter(|_| view.asked.is_some()).and_then(|it| it.until_time)),
-    )
+        time(until.and_then(|it| it.until_time)),
+    )?;
+    if has_owner {
+        let owner = consumer.owner.as_deref().map(|it| shown(it, LABEL));
+        write!(out, "<td>{}</td>", owner.unwrap_or_default())?;
+    }
+    out.write_all(b"</tr>\n")
 }
 
 /// A number; nothing for none, so that what is there stands out.

@@ -291,6 +291,22 @@ fn a_consumer_that_was_only_refused_is_not_said_to_be_fine() {
 }
 
 #[test]
+fn a_row_counts_refusals_of_every_version_and_names_owners_where_there_are_any() {
+    let mut it = consumer("a", "switched", Vec::new());
+    it.uses = (0..3)
+        .map(|version| VersionUse { version, rejected_count: 5, ..VersionUse::default() })
+        .collect();
+    let mut of = secret(vec![it]);
+    of.versions.push(version("3"));
+    of.asked = Some(1);
+    let page = written(&report(vec![of.clone()]));
+    assert!(page.contains("<td class=\"n\">15</td><td></td><td>team</td></tr>"));
+    of.consumers[0].owner = None;
+    let page = written(&report(vec![of]));
+    assert!(page.contains("<td class=\"n\">15</td><td></td></tr>") && !page.contains(">Owner<"));
+}
+
+#[test]
 fn silence_without_a_log_is_said_to_say_nothing() {
     let page = written(&report(vec![SecretPage::default()]));
     assert!(page.contains("No log was read that could have shown a use"));

@@ -53,7 +53,7 @@ pub(super) enum Standing {
     Other,
     /// Seen, but only ever refused.
     Refused,
-    /// Of a version that nobody asked about.
+    /// Used only versions that nobody asked about.
     NotJudged,
     Switched,
     Settled,
@@ -125,7 +125,7 @@ impl Standing {
             }
             Standing::Other => "a state that this page has no word for",
             Standing::Refused => "presented a version and was only ever refused",
-            Standing::NotJudged => "nobody asked whether a version may be revoked",
+            Standing::NotJudged => "used only versions that were not asked about",
             Standing::Switched => {
                 "uses the new version, is quiet on the old one, and the soak is not over"
             }
