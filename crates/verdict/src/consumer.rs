@@ -2,11 +2,13 @@
 //! silence must last.
 
 use crate::evidence::{Activity, Consumer, Declared, Evidence, Policy, SECOND, Side};
-use crate::history::{Observed, Rhythm, Times};
+use crate::history::{Observed, Rhythm, Spans, Times};
 use crate::soak::{Method, Soak, TWO_WEEKS, extended_seconds, is_told, longest};
 
 /// Clocks of two sources may differ by this: uses of two versions that overlap by less do not.
 const SKEW: i64 = 300 * SECOND;
+/// For so many seconds a copy and the one that takes its place may both be at work.
+const HANDOVER: f64 = 3600.0;
 
 /// Where a consumer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -135,8 +137,8 @@ pub(crate) fn answer(
         let heard = times.new_last.max(times.new_rejected).max(Some(old_last)).unwrap_or(old_last);
         let is_silent = observed.quiet_seconds(heard) > soak.seconds;
         let copies = Copies::of(activities, times.new_first, &observed);
-        copies.judge(&mut answer, &observed, interval, policy);
-        answer.state = Some(state(&times, &answer, &whole, &copies, is_silent, &observed));
+        copies.judge(&mut answer, &whole, &observed, interval, policy);
+        answer.state = Some(state(&times, &answer, activities, &copies, is_silent, &observed));
     } else if times.new_last.is_some() || times.new_rejected.is_some() {
         answer.state = Some(if times.is_refused() { State::FailingNew } else { State::NewOnly });
     }
@@ -163,8 +165,10 @@ struct Copies<'a> {
     new_first: Option<i64>,
     /// Those that show a rhythm of their own.
     steady: Vec<Process<'a>>,
-    /// Those that live shortly, one per run or deployment, or were hardly seen: they show their
-    /// rhythm together only.
+    /// Those that lived shortly and beside none but their like: one took the place of another, at
+    /// each deployment or run, and the consumer's rhythm is theirs.
+    successive: Vec<Process<'a>>,
+    /// Those that were hardly seen beside others that were: they show their rhythm together only.
     others: Vec<Process<'a>>,
 }
 
@@ -177,6 +181,8 @@ struct Process<'a> {
     old_last: i64,
     /// Whether its uses of both versions overlap.
     overlaps: bool,
+    /// For how long it is quiet at most, whatever the version, in seconds.
+    quiet: f64,
     rhythm: Rhythm,
 }
 
@@ -187,7 +193,9 @@ impl<'a> Process<'a> {
         let rhythm = Rhythm::of(&activities, Some(new_first), observed);
         let number = activities.first()?.process as usize;
         let overlaps = times.new_first.is_some_and(|it| old_last - it > SKEW);
-        Some(Self { number, activities, times, old_last, overlaps, rhythm })
+        let quiet =
+            if overlaps { Rhythm::of_all(&activities, observed).quiet_at_most() } else { 0.0 };
+        Some(Self { number, activities, times, old_last, overlaps, quiet, rhythm })
     }
 
     /// Whether it used no newer version since the old one.
@@ -195,26 +203,43 @@ impl<'a> Process<'a> {
         !self.times.is_over()
     }
 
+    fn first(&self) -> i64 {
+        self.times.first.unwrap_or(self.old_last)
+    }
+
+    /// How long it was seen, in seconds.
+    fn life(&self) -> f64 {
+        (self.old_last - self.first()) as f64 / SECOND as f64
+    }
+
     fn is_steady(&self) -> bool {
-        let first = self.times.first.unwrap_or(self.old_last);
-        let life = (self.old_last - first) as f64 / SECOND as f64;
-        life >= TWO_WEEKS && is_told(&self.rhythm.gaps)
+        self.life() >= TWO_WEEKS && is_told(&self.rhythm.gaps)
     }
 }
 
 impl<'a> Copies<'a> {
     fn of(activities: &[&'a Activity], new_first: Option<i64>, observed: &Observed) -> Self {
-        let mut copies = Self { new_first, steady: Vec::new(), others: Vec::new() };
+        let mut copies =
+            Self { new_first, steady: Vec::new(), successive: Vec::new(), others: Vec::new() };
         let Some(from) = new_first else { return copies };
+        let (mut others, mut lives) = (Vec::new(), Vec::new());
         for copy in
             by_process(activities).into_iter().filter_map(|it| Process::of(it, from, observed))
         {
-            if copy.is_steady() {
+            let is_steady = copy.is_steady();
+            if is_steady || !(copy.is_behind() || copy.overlaps) {
+                lives.push((copy.first(), copy.old_last));
+            }
+            if is_steady {
                 copies.steady.push(copy);
             } else if copy.is_behind() || copy.overlaps {
-                copies.others.push(copy);
+                others.push(copy);
             }
         }
+        let lives = Spans::of(lives);
+        (copies.successive, copies.others) = others.into_iter().partition(|it| {
+            it.life() < TWO_WEEKS && lives.seconds_within(it.first(), it.old_last) <= HANDOVER
+        });
         copies
     }
 
@@ -223,6 +248,7 @@ impl<'a> Copies<'a> {
     fn judge(
         &self,
         answer: &mut ConsumerAnswer,
+        whole: &Rhythm,
         observed: &Observed,
         interval: Option<u64>,
         policy: &Policy,
@@ -231,30 +257,29 @@ impl<'a> Copies<'a> {
             let soak = copy.rhythm.soak(None, policy);
             judge_copy(answer, copy, soak, copy.rhythm.quiet_at_most(), observed);
         }
-        if !self.others.is_empty() {
-            let (soak, usual) = self.soak_of_others(observed, interval, policy);
-            for copy in &self.others {
-                judge_copy(answer, copy, soak, usual, observed);
+        let together = self.rhythm_of_others(observed);
+        for (copies, rhythm) in [(&self.successive, whole), (&self.others, &together)] {
+            if !copies.is_empty() {
+                let (soak, usual) = Self::soak_of(copies, rhythm, interval, policy);
+                for copy in copies {
+                    judge_copy(answer, copy, soak, usual, observed);
+                }
             }
         }
     }
 
-    /// The soak that follows from all uses of the others, but no shorter than the longest gap
-    /// within any of them asks for; and for how long they usually are quiet at most.
-    fn soak_of_others(
-        &self,
-        observed: &Observed,
+    /// The soak of `copies` from the rhythm that they show `together`, but no shorter than the
+    /// longest gap within any of them asks for; and for how long they usually are quiet at most.
+    fn soak_of(
+        copies: &[Process<'_>],
+        together: &Rhythm,
         interval: Option<u64>,
         policy: &Policy,
     ) -> (Soak, f64) {
-        let mut all: Vec<&Activity> =
-            self.others.iter().flat_map(|it| &it.activities).copied().collect();
-        all.sort_by_key(|it| (it.first_time, it.last_time));
-        let together = Rhythm::of(&all, self.new_first, observed);
-        let within: Vec<f64> = self.others.iter().flat_map(|it| &it.rhythm.gaps).copied().collect();
         let mut soak = together.soak(interval, policy);
-        let seconds =
-            extended_seconds(&within, together.share(policy)).min(policy.rare_floor_seconds);
+        let within: Vec<f64> = copies.iter().flat_map(|it| &it.rhythm.gaps).copied().collect();
+        let seconds = extended_seconds(&within, together.share(policy));
+        let seconds = seconds.min(policy.rare_floor_seconds);
         if seconds > soak.seconds {
             let is_rare = seconds >= policy.rare_floor_seconds;
             let method = if is_rare { Method::RareFloor } else { Method::TailModel };
@@ -264,8 +289,16 @@ impl<'a> Copies<'a> {
         (soak, together.quiet_at_most().max(longest(&within)))
     }
 
+    /// What the others show together.
+    fn rhythm_of_others(&self, observed: &Observed) -> Rhythm {
+        let mut all: Vec<&Activity> =
+            self.others.iter().flat_map(|it| &it.activities).copied().collect();
+        all.sort_by_key(|it| (it.first_time, it.last_time));
+        Rhythm::of(&all, self.new_first, observed)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Process<'a>> {
-        self.steady.iter().chain(&self.others)
+        self.steady.iter().chain(&self.successive).chain(&self.others)
     }
 
     /// Whether a copy that is behind and not known to be gone was refused with the newer version.
@@ -278,7 +311,7 @@ impl<'a> Copies<'a> {
     fn uses_both(&self, new_last: i64) -> bool {
         self.all().filter(|it| it.overlaps).any(|it| {
             let ahead = (new_last - it.old_last) as f64 / SECOND as f64;
-            ahead <= it.rhythm.usual_seconds()
+            ahead <= it.rhythm.usual_of_rest().max(it.quiet)
         })
     }
 }
@@ -303,7 +336,7 @@ fn judge_copy(
 fn state(
     times: &Times,
     answer: &ConsumerAnswer,
-    whole: &Rhythm,
+    activities: &[&Activity],
     copies: &Copies<'_>,
     is_silent: bool,
     observed: &Observed,
@@ -318,8 +351,17 @@ fn state(
         return State::OldOnly;
     };
     if !times.is_over() {
-        let behind = (old_last - new_last) as f64 / SECOND as f64;
-        return if behind > whole.usual_seconds() { State::Reverted } else { State::Both };
+        // Of what is later than the watermark, uses of the newer one may still be missing.
+        let behind = (old_last.min(observed.watermark) - new_last) as f64 / SECOND as f64;
+        let new: Vec<&Activity> =
+            activities.iter().filter(|it| it.version == Side::New).copied().collect();
+        let quiet = Rhythm::of_all(activities, observed).quiet_at_most();
+        // Of several copies, those that use the newer one may be fewer, and quiet for longer.
+        let quiet = match Rhythm::of_all(&new, observed) {
+            it if it.gaps.is_empty() => quiet,
+            it => quiet.max(it.quiet_at_most()),
+        };
+        return if behind > quiet { State::Reverted } else { State::Both };
     }
     if answer.until_time.is_some_and(|it| it <= observed.watermark) {
         return State::Settled;
