@@ -165,11 +165,11 @@ struct Copies<'a> {
     new_first: Option<i64>,
     /// Those that show a rhythm of their own.
     steady: Vec<Process<'a>>,
-    /// Those that lived shortly and beside none but their like: one took the place of another, at
-    /// each deployment or run, and the consumer's rhythm is theirs.
-    successive: Vec<Process<'a>>,
-    /// Those that were hardly seen beside others that were: they show their rhythm together only.
+    /// Those that live shortly, one per run or deployment, or were hardly seen: they show their
+    /// rhythm together only.
     others: Vec<Process<'a>>,
+    /// When those were at work that are not among the others.
+    lives: Spans,
 }
 
 /// One of them.
@@ -219,28 +219,21 @@ impl<'a> Process<'a> {
 
 impl<'a> Copies<'a> {
     fn of(activities: &[&'a Activity], new_first: Option<i64>, observed: &Observed) -> Self {
-        let mut copies =
-            Self { new_first, steady: Vec::new(), successive: Vec::new(), others: Vec::new() };
-        let Some(from) = new_first else { return copies };
-        let (mut others, mut lives) = (Vec::new(), Vec::new());
-        for copy in
-            by_process(activities).into_iter().filter_map(|it| Process::of(it, from, observed))
-        {
+        let (mut steady, mut others, mut lives) = (Vec::new(), Vec::new(), Vec::new());
+        let all = new_first.map_or_else(Vec::new, |_| by_process(activities));
+        let from = new_first.unwrap_or(i64::MAX);
+        for copy in all.into_iter().filter_map(|it| Process::of(it, from, observed)) {
             let is_steady = copy.is_steady();
             if is_steady || !(copy.is_behind() || copy.overlaps) {
                 lives.push((copy.first(), copy.old_last));
             }
             if is_steady {
-                copies.steady.push(copy);
+                steady.push(copy);
             } else if copy.is_behind() || copy.overlaps {
                 others.push(copy);
             }
         }
-        let lives = Spans::of(lives);
-        (copies.successive, copies.others) = others.into_iter().partition(|it| {
-            it.life() < TWO_WEEKS && lives.seconds_within(it.first(), it.old_last) <= HANDOVER
-        });
-        copies
+        Self { new_first, steady, others, lives: Spans::of(lives) }
     }
 
     /// A copy that used the old version must use a newer one, or be gone: quiet on both for longer
@@ -257,28 +250,36 @@ impl<'a> Copies<'a> {
             let soak = copy.rhythm.soak(None, policy);
             judge_copy(answer, copy, soak, copy.rhythm.quiet_at_most(), observed);
         }
-        let together = self.rhythm_of_others(observed);
-        for (copies, rhythm) in [(&self.successive, whole), (&self.others, &together)] {
-            if !copies.is_empty() {
-                let (soak, usual) = Self::soak_of(copies, rhythm, interval, policy);
-                for copy in copies {
-                    judge_copy(answer, copy, soak, usual, observed);
-                }
-            }
+        if self.others.is_empty() {
+            return;
+        }
+        let together = self.soak_of_others(&self.rhythm_of_others(observed), interval, policy);
+        let as_whole = self.soak_of_others(whole, interval, policy);
+        for copy in &self.others {
+            let is_better = self.is_successor(copy) && as_whole.0.seconds < together.0.seconds;
+            let (soak, usual) = if is_better { as_whole } else { together };
+            judge_copy(answer, copy, soak, usual, observed);
         }
     }
 
-    /// The soak of `copies` from the rhythm that they show `together`, but no shorter than the
-    /// longest gap within any of them asks for; and for how long they usually are quiet at most.
-    fn soak_of(
-        copies: &[Process<'_>],
-        together: &Rhythm,
+    /// Whether a copy lived shortly and beside none but its like: one took the place of another, at
+    /// each deployment or run, and the consumer's rhythm is theirs.
+    fn is_successor(&self, copy: &Process<'_>) -> bool {
+        let beside = self.lives.seconds_within(copy.first(), copy.old_last);
+        copy.life() < TWO_WEEKS && beside <= HANDOVER
+    }
+
+    /// The soak that follows from a rhythm, but no shorter than the longest gap within any of the
+    /// others asks for; and for how long they usually are quiet at most.
+    fn soak_of_others(
+        &self,
+        rhythm: &Rhythm,
         interval: Option<u64>,
         policy: &Policy,
     ) -> (Soak, f64) {
-        let mut soak = together.soak(interval, policy);
-        let within: Vec<f64> = copies.iter().flat_map(|it| &it.rhythm.gaps).copied().collect();
-        let seconds = extended_seconds(&within, together.share(policy));
+        let mut soak = rhythm.soak(interval, policy);
+        let within: Vec<f64> = self.others.iter().flat_map(|it| &it.rhythm.gaps).copied().collect();
+        let seconds = extended_seconds(&within, rhythm.share(policy));
         let seconds = seconds.min(policy.rare_floor_seconds);
         if seconds > soak.seconds {
             let is_rare = seconds >= policy.rare_floor_seconds;
@@ -286,7 +287,7 @@ impl<'a> Copies<'a> {
             let longest_gap_seconds = Some(longest(&within));
             soak = Soak { gap_count: within.len(), longest_gap_seconds, method, seconds };
         }
-        (soak, together.quiet_at_most().max(longest(&within)))
+        (soak, rhythm.quiet_at_most().max(longest(&within)))
     }
 
     /// What the others show together.
@@ -298,7 +299,7 @@ impl<'a> Copies<'a> {
     }
 
     fn all(&self) -> impl Iterator<Item = &Process<'a>> {
-        self.steady.iter().chain(&self.successive).chain(&self.others)
+        self.steady.iter().chain(&self.others)
     }
 
     /// Whether a copy that is behind and not known to be gone was refused with the newer version.
