@@ -84,31 +84,54 @@ pub struct Broken {
     pub derived_use_count: u64,
 }
 
-/// Each consumer's activities in the order of time.
-pub(crate) fn by_consumer(evidence: &Evidence) -> Vec<Vec<&Activity>> {
-    let mut all = vec![Vec::new(); evidence.consumers.len()];
-    for it in &evidence.activities {
-        if let Some(own) = all.get_mut(it.consumer as usize) {
-            own.push(it);
-        }
-    }
-    for own in &mut all {
-        own.sort_by_key(|it| (it.first_time, it.last_time));
-    }
-    all
+/// The activities of each consumer. There may be millions, scattered: those of one are copied to
+/// one place before they are looked at.
+pub(crate) struct ByConsumer<'a> {
+    activities: &'a [Activity],
+    /// Rows of `activities`, those of one consumer beside each other.
+    order: Vec<usize>,
+    /// Where those of each consumer end in `order`.
+    ends: Vec<usize>,
 }
 
-/// The activities of each process, in the order of time.
-fn by_process<'a>(activities: &[&'a Activity]) -> Vec<Vec<&'a Activity>> {
-    let mut sorted = activities.to_vec();
-    sorted.sort_by_key(|it| it.process);
-    sorted.chunk_by(|a, b| a.process == b.process).map(<[_]>::to_vec).collect()
+impl<'a> ByConsumer<'a> {
+    pub(crate) fn of(evidence: &'a Evidence) -> Self {
+        let activities = &evidence.activities[..];
+        let mut ends = vec![0; evidence.consumers.len()];
+        for it in activities {
+            if let Some(count) = ends.get_mut(it.consumer as usize) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for it in &mut ends {
+            // Where they begin; it moves to their end as they are put there.
+            sum += std::mem::replace(it, sum);
+        }
+        let mut order = vec![0; sum];
+        for (row, it) in activities.iter().enumerate() {
+            if let Some(place) = ends.get_mut(it.consumer as usize) {
+                order[*place] = row;
+                *place += 1;
+            }
+        }
+        Self { activities, order, ends }
+    }
+
+    /// Those of one consumer in the order of time.
+    pub(crate) fn get(&self, consumer: usize) -> Vec<Activity> {
+        let start = consumer.checked_sub(1).map_or(0, |it| self.ends[it]);
+        let rows = &self.order[start..self.ends[consumer]];
+        let mut own: Vec<Activity> = rows.iter().map(|it| self.activities[*it]).collect();
+        own.sort_by_key(|it| (it.first_time, it.last_time));
+        own
+    }
 }
 
 /// One consumer's answer.
 pub(crate) fn answer(
     consumer: &Consumer,
-    activities: &[&Activity],
+    activities: &[Activity],
     evidence: &Evidence,
     policy: &Policy,
 ) -> ConsumerAnswer {
@@ -136,7 +159,9 @@ pub(crate) fn answer(
         answer.wait(old_last, soak, &observed);
         let heard = times.new_last.max(times.new_rejected).max(Some(old_last)).unwrap_or(old_last);
         let is_silent = observed.quiet_seconds(heard) > soak.seconds;
-        let copies = Copies::of(activities, times.new_first, &observed);
+        let mut sorted = activities.to_vec();
+        sorted.sort_by_key(|it| it.process);
+        let copies = Copies::of(&sorted, times.new_first, &observed);
         copies.judge(&mut answer, &whole, &observed, interval, policy);
         answer.state = Some(state(&times, &answer, activities, &copies, is_silent, &observed));
     } else if times.new_last.is_some() || times.new_rejected.is_some() {
@@ -175,7 +200,7 @@ struct Copies<'a> {
 /// One of them.
 struct Process<'a> {
     number: usize,
-    activities: Vec<&'a Activity>,
+    activities: &'a [Activity],
     times: Times,
     /// When it last used the old version.
     old_last: i64,
@@ -187,14 +212,14 @@ struct Process<'a> {
 }
 
 impl<'a> Process<'a> {
-    fn of(activities: Vec<&'a Activity>, new_first: i64, observed: &Observed) -> Option<Self> {
-        let times = Times::of(&activities);
+    fn of(activities: &'a [Activity], new_first: i64, observed: &Observed) -> Option<Self> {
+        let times = Times::of(activities);
         let old_last = times.old_last?;
-        let rhythm = Rhythm::of(&activities, Some(new_first), observed);
+        let rhythm = Rhythm::of(activities, Some(new_first), observed);
         let number = activities.first()?.process as usize;
         let overlaps = times.new_first.is_some_and(|it| old_last - it > SKEW);
         let quiet =
-            if overlaps { Rhythm::of_all(&activities, observed).quiet_at_most() } else { 0.0 };
+            if overlaps { Rhythm::of_all(activities, observed).quiet_at_most() } else { 0.0 };
         Some(Self { number, activities, times, old_last, overlaps, quiet, rhythm })
     }
 
@@ -218,11 +243,14 @@ impl<'a> Process<'a> {
 }
 
 impl<'a> Copies<'a> {
-    fn of(activities: &[&'a Activity], new_first: Option<i64>, observed: &Observed) -> Self {
+    /// `sorted` holds the consumer's activities by process, those of each in the order of time.
+    fn of(sorted: &'a [Activity], new_first: Option<i64>, observed: &Observed) -> Self {
         let (mut steady, mut others, mut lives) = (Vec::new(), Vec::new(), Vec::new());
-        let all = new_first.map_or_else(Vec::new, |_| by_process(activities));
         let from = new_first.unwrap_or(i64::MAX);
-        for copy in all.into_iter().filter_map(|it| Process::of(it, from, observed)) {
+        // Before anybody used a newer version, copies decide nothing.
+        let all = if new_first.is_some() { sorted } else { &[] };
+        let all = all.chunk_by(|a, b| a.process == b.process);
+        for copy in all.filter_map(|it| Process::of(it, from, observed)) {
             let is_steady = copy.is_steady();
             if is_steady || !(copy.is_behind() || copy.overlaps) {
                 lives.push((copy.first(), copy.old_last));
@@ -292,8 +320,8 @@ impl<'a> Copies<'a> {
 
     /// What the others show together.
     fn rhythm_of_others(&self, observed: &Observed) -> Rhythm {
-        let mut all: Vec<&Activity> =
-            self.others.iter().flat_map(|it| &it.activities).copied().collect();
+        let mut all: Vec<Activity> =
+            self.others.iter().flat_map(|it| it.activities).copied().collect();
         all.sort_by_key(|it| (it.first_time, it.last_time));
         Rhythm::of(&all, self.new_first, observed)
     }
@@ -337,7 +365,7 @@ fn judge_copy(
 fn state(
     times: &Times,
     answer: &ConsumerAnswer,
-    activities: &[&Activity],
+    activities: &[Activity],
     copies: &Copies<'_>,
     is_silent: bool,
     observed: &Observed,
@@ -354,7 +382,7 @@ fn state(
     if !times.is_over() {
         // Of what is later than the watermark, uses of the newer one may still be missing.
         let behind = (old_last.min(observed.watermark) - new_last) as f64 / SECOND as f64;
-        let new: Vec<&Activity> =
+        let new: Vec<Activity> =
             activities.iter().filter(|it| it.version == Side::New).copied().collect();
         let quiet = Rhythm::of_all(activities, observed).quiet_at_most();
         // Of several copies, those that use the newer one may be fewer, and quiet for longer.
@@ -383,14 +411,14 @@ fn declaration<'a>(evidence: &'a Evidence, consumer: &Consumer) -> Option<&'a De
     })
 }
 
-fn shown_by(activities: &[&Activity]) -> Vec<usize> {
+fn shown_by(activities: &[Activity]) -> Vec<usize> {
     let mut all: Vec<usize> = activities.iter().map(|it| it.shown_by as usize).collect();
     all.sort_unstable();
     all.dedup();
     all
 }
 
-fn is_straggler(activities: &[&Activity], cutoff: Option<i64>) -> bool {
+fn is_straggler(activities: &[Activity], cutoff: Option<i64>) -> bool {
     let Some(cutoff) = cutoff else { return false };
     activities.iter().any(|it| it.version == Side::Old && it.last_time >= cutoff)
 }

@@ -16,7 +16,7 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(crate) fn of(activities: &[&Activity]) -> Self {
+    pub(crate) fn of(activities: &[Activity]) -> Self {
         let mut times = Self::default();
         for it in activities {
             let last = Some(it.last_time);
@@ -132,11 +132,7 @@ pub(crate) struct Rhythm {
 impl Rhythm {
     /// Of all uses until the first of a newer version, from then on of the old version's only:
     /// what is left of it may have a slower rhythm than the whole had.
-    pub(crate) fn of(
-        activities: &[&Activity],
-        new_first: Option<i64>,
-        observed: &Observed,
-    ) -> Self {
+    pub(crate) fn of(activities: &[Activity], new_first: Option<i64>, observed: &Observed) -> Self {
         let is_after = |time: i64| new_first.is_some_and(|it| time >= it);
         let mut rhythm = Self { turn: 1, ..Self::default() };
         let mut last: Option<i64> = None;
@@ -161,7 +157,7 @@ impl Rhythm {
     }
 
     /// Of all uses, whatever the version.
-    pub(crate) fn of_all(activities: &[&Activity], observed: &Observed) -> Self {
+    pub(crate) fn of_all(activities: &[Activity], observed: &Observed) -> Self {
         Self::of(activities, None, observed)
     }
 
