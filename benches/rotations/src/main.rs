@@ -49,8 +49,7 @@ fn command(words: &[String]) -> Outcome {
         ["score", rotations, answers] => score_files(rotations, answers),
         ["wrong", ..] => write_wrong(&run(seed, count)),
         [] | ["--rotations" | "--seed", ..] => {
-            println!("{}", score::table(&run(seed, count)));
-            Ok(())
+            Ok(writeln!(stdout(), "{}", score::table(&run(seed, count)))?)
         }
         _ => Err(USAGE.into()),
     }
@@ -83,8 +82,7 @@ fn score_files(rotations: &str, answers: &str) -> Outcome {
         let it = it?;
         all.push(score::mark(&it, said.get(&it.id).map_or(&[], Vec::as_slice)));
     }
-    println!("{}", score::table(&all));
-    Ok(())
+    Ok(writeln!(stdout(), "{}", score::table(&all))?)
 }
 
 /// For those who look into a mistake.
