@@ -32,6 +32,22 @@ pub enum State {
     NewOnly,
 }
 
+impl State {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OldOnly => "old_only",
+            Self::Both => "both",
+            Self::Switched => "switched",
+            Self::Settled => "settled",
+            Self::Reverted => "reverted",
+            Self::FailingNew => "failing_new",
+            Self::Dormant => "dormant",
+            Self::NewOnly => "new_only",
+        }
+    }
+}
+
 /// What is known of one consumer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConsumerAnswer {

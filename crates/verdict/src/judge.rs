@@ -17,6 +17,17 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotUsed => "not_used",
+            Self::Used => "used",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Why a verdict is not `not_used`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {

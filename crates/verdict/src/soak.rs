@@ -65,6 +65,20 @@ pub enum Method {
     RareFloor,
 }
 
+impl Method {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LongestGap => "longest_gap",
+            Self::TailModel => "tail_model",
+            Self::Schedule => "schedule",
+            Self::ShortHistory => "short_history",
+            Self::Floor => "floor",
+            Self::RareFloor => "rare_floor",
+        }
+    }
+}
+
 /// How long a consumer must stay quiet, and why.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Soak {
