@@ -23,7 +23,7 @@ const USES: &str =
         version_number, is_derived, first_time, last_time, attempt_count
     FROM version_usage
     WHERE secret_id IS NOT NULL AND NOT (is_derived AND outcome = 'rejected')";
-const COVERAGE: &str = "SELECT source, source_scope, start_time, watermark_time, holes
+const COVERAGE: &str = "SELECT source, source_scope, start_time, watermark_time, holes, delay
     FROM source_coverage ORDER BY source, source_scope";
 const DECLARED: &str = "SELECT secret_id, workload, environment, interval_seconds, gone_time
     FROM declared_consumers";
@@ -223,8 +223,10 @@ impl Histories {
     fn add_coverage(&mut self, batch: &RecordBatch) -> Result<()> {
         let (sources, scopes) = (texts(batch, 0)?, texts(batch, 1)?);
         let (starts, watermarks) = (times(batch, 2), times(batch, 3));
+        let delays = texts(batch, 5)?;
         for row in 0..batch.num_rows() {
             self.coverage.push(Coverage {
+                delay_seconds: delay_seconds(text(&delays, row).as_deref()),
                 source: text(&sources, row).unwrap_or_default(),
                 scope: text(&scopes, row).unwrap_or_default(),
                 // Of a source whose records were all rejected no time is covered.
@@ -337,6 +339,24 @@ impl Histories {
     }
 }
 
+/// How late events may be, of what a source says: `15 minutes`. A unit without a number stands for
+/// less than one of the next larger, and of a source that says nothing an hour is taken.
+fn delay_seconds(text: Option<&str>) -> u64 {
+    const HOUR: u64 = 3600;
+    let (number, unit) = match text.map(|it| it.split_once(' ').unwrap_or(("", it))) {
+        Some((number, unit)) => (number.parse::<u64>().ok(), unit.trim_end_matches('s')),
+        None => (None, ""),
+    };
+    let (one, next) = match unit {
+        "second" => (1, 60),
+        "minute" => (60, HOUR),
+        "hour" => (HOUR, 24 * HOUR),
+        "day" => (24 * HOUR, 7 * 24 * HOUR),
+        _ => return HOUR,
+    };
+    number.map_or(next, |it| it.saturating_mul(one))
+}
+
 /// The list of holes in a cell.
 pub(crate) fn holes(batch: &RecordBatch, column: usize, row: usize) -> Result<Vec<Hole>> {
     let Some(lists) = batch.column(column).as_list_opt::<i32>() else { return Ok(Vec::new()) };
@@ -409,5 +429,26 @@ impl Names {
             ids.push(id);
         }
         ids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::delay_seconds;
+
+    #[test]
+    fn a_delay_is_read_as_the_longest_that_its_words_allow() {
+        for (text, seconds) in [
+            ("15 minutes", 900),
+            ("1 hour", 3600),
+            ("2 hours", 7200),
+            ("seconds", 60),
+            ("minutes", 3600),
+            ("hours", 86_400),
+            ("now and then", 3600),
+        ] {
+            assert_eq!(delay_seconds(Some(text)), seconds, "{text}");
+        }
+        assert_eq!(delay_seconds(None), 3600);
     }
 }
