@@ -254,7 +254,9 @@ impl ConsumerActor {
     ) -> Result<(), EstateError> {
         let call = Call { time: now, instance: self.run, by: Presented::Session(session), refusal };
         let heard = self.voice.call(world, &call)?;
-        world.truth.derived(self.rows[session.version], &heard, session);
+        if heard.delivered {
+            world.truth.derived(self.rows[session.version], &heard, session);
+        }
         Ok(())
     }
 }

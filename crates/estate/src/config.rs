@@ -113,6 +113,10 @@ pub struct EstateConfig {
     pub late: f64,
     /// Share of the events that issue a session to a consumer and are never delivered.
     pub missing_exchanges: f64,
+    /// How many spans of each log are lost, each of an hour to two days: nothing of them is ever delivered.
+    pub removed_spans: u32,
+    /// After how many minutes a route is taken again, on average: the least and the most that a route may have as its own.
+    pub route_minutes: (u32, u32),
     /// Share of events that carry a raw secret in a place where none belongs.
     pub stray_secrets: f64,
     /// Records of a JSON document stand in no order, and file names say nothing about time.
@@ -143,6 +147,8 @@ impl EstateConfig {
             duplicates: 0.05,
             late: 0.01,
             missing_exchanges: 0.0,
+            removed_spans: 0,
+            route_minutes: (720, 1_800),
             stray_secrets: 0.01,
             shuffle: false,
             records_per_file: 5_000,
@@ -212,6 +218,10 @@ impl EstateConfig {
             "at most 3,650 days, 100,000 secrets and 1,000 consumers per secret"
         } else if self.records_per_file == 0 || self.file_hours == 0 || self.gzip_level > 9 {
             "records_per_file and file_hours must be at least 1, gzip_level at most 9"
+        } else if self.days < 3 * self.removed_spans + 2 * u32::from(self.removed_spans > 0) {
+            "removed_spans need three days each, and two more"
+        } else if self.route_minutes.0 == 0 || self.route_minutes.0 > self.route_minutes.1 {
+            "route_minutes must be at least 1, and the most no less than the least"
         } else if self.start.subsec_nanosecond() != 0 {
             "start must be a whole second"
         } else if ![

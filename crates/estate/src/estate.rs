@@ -11,9 +11,10 @@ use crate::clock::{HOUR, Micros};
 use crate::config::{EstateConfig, EstateError, LogSource};
 use crate::consumers::{Consumer, ENVIRONMENTS};
 use crate::journeys::Journey;
-use crate::logs::{Voice, World, cloudtrail, github, http, sshd, vault};
+use crate::logs::{Voice, World, cloudtrail, github, http, native, sshd, vault};
 use crate::names::{ACCOUNTS, HOSTS, REGIONS};
 use crate::plan::{Kind, Plan, Secret};
+use crate::removals;
 use crate::rng::Rng;
 use crate::sink::{Layout, Sink};
 use crate::truth::{Recorder, Row, Truth};
@@ -79,7 +80,8 @@ impl Sinks {
             *place = Some(sinks.len());
             for layout in layouts {
                 let rng = rng.fork("sink", sinks.len() as u64);
-                sinks.push(Sink::new(root, source.name(), layout, config, rng));
+                let name = (source.name(), scope(source, &layout));
+                sinks.push(Sink::new(root, name, layout, config, rng));
             }
         }
         (places, sinks)
@@ -136,6 +138,19 @@ impl Sinks {
     }
 }
 
+/// The scope of all records of a log, as its source names it; empty where it has none.
+fn scope(source: LogSource, layout: &Layout) -> String {
+    match layout {
+        Layout::CloudTrail { account, .. } | Layout::CloudTrailLines { account, .. } => {
+            (*account).to_owned()
+        }
+        Layout::Lines { folder, .. } if source == LogSource::Sshd => {
+            folder.trim_start_matches("sshd/").to_owned()
+        }
+        _ => native::scope(source),
+    }
+}
+
 /// Writes the logs of the plan below `root`, and returns what is true of them.
 pub(crate) fn play(
     config: &EstateConfig,
@@ -143,7 +158,8 @@ pub(crate) fn play(
     root: &Path,
     rng: &Rng,
 ) -> Result<Truth, EstateError> {
-    let (places, sinks) = Sinks::open(root, config, rng);
+    let (places, mut sinks) = Sinks::open(root, config, rng);
+    removals::choose(config.removed_spans, (plan.start, plan.end), &mut sinks, rng);
     let mut world = World {
         start: plan.start,
         end: plan.end,
@@ -183,7 +199,8 @@ pub(crate) fn play(
     });
     let states = states.collect();
     let counts: Vec<_> = world.sinks.iter().map(|it| (it.source, it.counts)).collect();
-    Ok(world.truth.finish((plan.start, plan.end), &counts, states))
+    let removed = removals::truth(&world.sinks);
+    Ok(world.truth.finish((plan.start, plan.end), &counts, states, removed))
 }
 
 fn rows(truth: &mut Recorder, secret: &Secret, consumer: &Consumer, plan: &Plan) -> Vec<usize> {

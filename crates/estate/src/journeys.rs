@@ -102,11 +102,11 @@ impl Journey {
                 };
                 let request = Self::request(&self.plan, time, &held.credential, outcome, None);
                 let Some(sink) = self.sinks.of(*log, held.credential.account) else { continue };
-                native::write(world, sink, *log, &mut self.rng, &request)?;
-                if native::names(*log, &held.credential) {
+                let delivered = native::write(world, sink, *log, &mut self.rng, &request)?;
+                if delivered && native::names(*log, &held.credential) {
                     let row = self.row(version, *log, &held.credential);
                     let exchanged = native::obtains_unnamed(*log, time);
-                    self.tell(world, row, &Heard::new(time, outcome), held, exchanged);
+                    self.tell(world, row, &Heard::new(time, outcome, true), held, exchanged);
                 }
             }
         }
@@ -124,15 +124,15 @@ impl Journey {
     ) -> Result<Held, EstateError> {
         let request =
             Self::request(&self.plan, time, &held.credential, Outcome::Success, Some(&issued));
-        let delivered = !self.rng.chance(world.missing_exchanges);
-        let sink = self.sinks.of(log, held.credential.account).filter(|_| delivered);
-        if let Some(sink) = sink {
-            native::write(world, sink, log, &mut self.rng, &request)?;
-        }
+        let kept = !self.rng.chance(world.missing_exchanges);
+        let delivered = match self.sinks.of(log, held.credential.account).filter(|_| kept) {
+            Some(sink) => native::write(world, sink, log, &mut self.rng, &request)?,
+            None => false,
+        };
         let named = native::names(log, &held.credential);
         let row = self.row(version, log, &held.credential);
         if delivered && named {
-            self.tell(world, row, &Heard::new(time, Outcome::Success), held, true);
+            self.tell(world, row, &Heard::new(time, Outcome::Success, true), held, true);
         }
         let parent = held.session.as_ref();
         world.truth.exchange(

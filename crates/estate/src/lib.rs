@@ -20,6 +20,7 @@ mod logs;
 mod names;
 mod plan;
 mod registry;
+mod removals;
 mod rng;
 mod routes;
 mod sink;
@@ -32,6 +33,7 @@ pub use config::{EstateConfig, EstateError, LogSource};
 pub use delivery::{deliver_part, files};
 pub use lineage::{AncestorTruth, SessionTruth};
 pub use registry::canaries;
+pub use removals::RemovedTruth;
 pub use truth::{ExchangeTruth, FindingTruth, SourceCounts, StateTruth, Truth, VersionTruth};
 
 /// Writes an estate to `root`: `logs/`, `registry.yaml` with the raw secrets it names in `secrets/`, and `truth.json`.

@@ -138,6 +138,8 @@ pub(crate) fn travellers(
             continue;
         }
         let mut rng = rng.fork("route", index as u64);
+        let (least, most) = config.route_minutes;
+        let (least, most) = (i64::from(least) * 60, i64::from(most) * 60);
         let workload = format!("{}-job", route.name);
         let network = 0x0a10_0000 + workloads.len() as u32 * 16;
         workloads.push(Workload { name: workload.clone(), environment: 0, network });
@@ -153,7 +155,7 @@ pub(crate) fn travellers(
             // Every other one is late.
             switch: if index % 2 == 0 { cutoff } else { cutoff + span / 10 },
             first_run: start + rng.between(HOUR / SECOND, DAY / SECOND) * SECOND,
-            interval: rng.between(12 * HOUR / SECOND, 30 * HOUR / SECOND) * SECOND,
+            interval: rng.between(least, most) * SECOND,
             end,
         });
     }

@@ -9,6 +9,7 @@ use flate2::{Compression, GzBuilder};
 
 use crate::clock::{Civil, HOUR, MINUTE, Micros, push_date, push_digits};
 use crate::config::{EstateConfig, EstateError};
+use crate::removals::Removal;
 use crate::rng::Rng;
 use crate::truth::SourceCounts;
 use crate::write::{push, push_uuid};
@@ -43,7 +44,15 @@ pub(crate) enum Record {
 #[derive(Debug)]
 pub(crate) struct Sink {
     pub(crate) source: &'static str,
+    /// As the source names it; empty where it has none.
+    pub(crate) scope: String,
     pub(crate) counts: SourceCounts,
+    /// Spans of which nothing is delivered.
+    pub(crate) removals: Vec<Removal>,
+    /// Raw secrets in the record that is being written, in places where none belongs.
+    pub(crate) strays: u64,
+    /// The removal that the record being written falls into.
+    removal: Option<usize>,
     root: PathBuf,
     layout: Layout,
     rng: Rng,
@@ -69,7 +78,7 @@ pub(crate) struct Sink {
 impl Sink {
     pub(crate) fn new(
         root: &Path,
-        source: &'static str,
+        (source, scope): (&'static str, String),
         layout: Layout,
         config: &EstateConfig,
         rng: Rng,
@@ -77,7 +86,11 @@ impl Sink {
         let ids = !matches!(layout, Layout::Lines { ids: false, .. });
         Self {
             source,
+            scope,
             counts: SourceCounts::default(),
+            removals: Vec::new(),
+            strays: 0,
+            removal: None,
             root: root.join("logs"),
             layout,
             rng,
@@ -110,16 +123,24 @@ impl Sink {
             self.opened = time;
         }
         self.now = self.now.max(time);
+        self.removal = self.removals.iter().position(|it| it.contains(time));
         self.started = self.buffer.len();
         Ok(&mut self.buffer)
     }
 
-    /// Ends the record, and decides how often and when it is delivered.
-    pub(crate) fn end(&mut self, record: Record) {
+    /// Ends the record, and decides how often and when it is delivered; whether it ever is.
+    pub(crate) fn end(&mut self, record: Record) -> bool {
+        let strays = std::mem::take(&mut self.strays);
         if record == Record::Lost {
             self.buffer.truncate(self.started);
-            return;
+            return false;
         }
+        if let Some(removal) = self.removal {
+            self.buffer.truncate(self.started);
+            self.removals[removal].record_count += 1;
+            return false;
+        }
+        self.counts.stray_secrets += strays;
         self.counts.records += 1;
         match record {
             Record::Event => self.counts.distinct_events += 1,
@@ -134,7 +155,7 @@ impl Sink {
                 self.waiting.push((due, bytes.to_vec()));
                 self.counts.late += 1;
                 self.buffer.truncate(self.started);
-                return;
+                return true;
             }
             if self.rng.chance(self.duplicates) {
                 self.next_ready.push(bytes.to_vec());
@@ -144,6 +165,7 @@ impl Sink {
             }
         }
         self.spans.push((self.started, self.buffer.len()));
+        true
     }
 
     /// Writes what is left.
@@ -306,7 +328,8 @@ mod tests {
             ..EstateConfig::demo()
         };
         let layout = Layout::Lines { folder: "x".into(), stem: "a", ending: ".log", ids: true };
-        let mut sink = Sink::new(folder.path(), "http_json", layout, &config, Rng::new(5));
+        let mut sink =
+            Sink::new(folder.path(), ("http_json", String::new()), layout, &config, Rng::new(5));
         for number in 0..200_i64 {
             let out = sink.begin(number * HOUR).expect("begins");
             push_digits(out, number, 3);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Micros, timestamp};
 use crate::lineage::{self, SessionTruth};
 use crate::logs::{Heard, Session};
+use crate::removals::RemovedTruth;
 
 /// The truth of an estate, at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct Truth {
     pub exchanges: Vec<ExchangeTruth>,
     /// Every session with all that it descends from, ordered by its identifier.
     pub sessions: Vec<SessionTruth>,
+    /// Spans of which nothing was delivered, ordered by source, scope and time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedTruth>,
 }
 
 /// Counts of what one source's files hold. `records = distinct_events + duplicates + skipped`.
@@ -179,18 +183,18 @@ pub struct ExchangeTruth {
     pub expires_time: Timestamp,
 }
 
-mod rfc3339 {
+pub(crate) mod rfc3339 {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         time: &Timestamp,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(time)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Timestamp, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
@@ -423,6 +427,7 @@ impl Recorder {
         window: (Micros, Micros),
         counts: &[(&'static str, SourceCounts)],
         mut states: Vec<StateTruth>,
+        removed: Vec<RemovedTruth>,
     ) -> Truth {
         let mut versions: Vec<VersionTruth> = self.rows.iter().filter_map(version_truth).collect();
         versions.sort_by(|a, b| {
@@ -466,6 +471,7 @@ impl Recorder {
             states,
             exchanges,
             sessions,
+            removed,
         }
     }
 }
@@ -563,10 +569,10 @@ mod tests {
             (99, Outcome::Success, 50),
             (120, Outcome::Rejected, 50),
         ] {
-            recorder.derived(row, &Heard::new(time, outcome), &session(root_issued, true));
+            recorder.derived(row, &Heard::new(time, outcome, true), &session(root_issued, true));
         }
         // Nobody can know of which version this one was obtained.
-        recorder.derived(row, &Heard::new(100, Outcome::Success), &session(99, false));
+        recorder.derived(row, &Heard::new(100, Outcome::Success, true), &session(99, false));
         assert_eq!(counts(&recorder, row), [0, 0, 0, 1, 0]);
         assert_eq!(recorder.rows[row].use_count(), 3);
     }

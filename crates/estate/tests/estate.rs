@@ -197,6 +197,42 @@ fn records_are_what_the_counts_say() {
 }
 
 #[test]
+fn what_is_removed_is_missing_and_all_else_is_there() {
+    let config = EstateConfig {
+        late: 0.0,
+        duplicates: 0.0,
+        stray_secrets: 0.0,
+        records_per_file: 1_000_000,
+        file_hours: 10_000,
+        ..EstateConfig::wide()
+    };
+    let (_folder, whole) = make(&config);
+    let (folder, left) = make(&EstateConfig { removed_spans: 5, ..config });
+    // 17 sources: CloudTrail has two accounts and SSH three hosts.
+    assert_eq!(left.removed.len(), 5 * 20);
+    for (name, counts) in &left.sources {
+        let lost = left.removed.iter().filter(|it| it.source == *name);
+        let lost: u64 = lost.map(|it| it.record_count).sum();
+        assert_eq!(counts.records + lost, whole.sources[name].records, "{name}");
+    }
+    let times = |name: &str, pointer: &str| -> Vec<jiff::Timestamp> {
+        let all = files(&folder.path().join("logs").join(name)).expect("lists");
+        let lines: String = all.iter().map(|it| text(it)).collect();
+        let records = lines.lines().map(|it| serde_json::from_str::<Value>(it).expect("JSON"));
+        let time = |it: Value| it.pointer(pointer)?.as_str()?.parse().ok();
+        records.map(|it| time(it).expect("a time")).collect()
+    };
+    for (name, pointer) in [("okta", "/published"), ("kubernetes_audit", "/stageTimestamp")] {
+        let times = times(name, pointer);
+        assert!(times.len() > 40);
+        for it in left.removed.iter().filter(|it| it.source == name) {
+            let span = it.start_time..it.end_time;
+            assert!(!times.iter().any(|it| span.contains(it)), "{it:?}");
+        }
+    }
+}
+
+#[test]
 fn raw_secrets_stand_in_logs_and_secret_files_only() {
     let (folder, truth) = make(&EstateConfig::demo());
     let canaries = canaries(folder.path()).expect("reads");
@@ -260,6 +296,8 @@ fn an_impossible_configuration_is_refused() {
         EstateConfig::demo().with_sources(&[LogSource::Okta]),
         EstateConfig { missing_exchanges: -0.1, ..EstateConfig::demo() },
         EstateConfig { duplicates: 2.0, ..EstateConfig::demo() },
+        EstateConfig { removed_spans: 20, ..EstateConfig::demo() },
+        EstateConfig { route_minutes: (20, 10), ..EstateConfig::wide() },
     ] {
         assert!(generate(&config, folder.path()).is_err());
     }

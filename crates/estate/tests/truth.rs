@@ -7,7 +7,7 @@ use std::path::Path;
 use data_encoding::BASE64;
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
-use lastuse_estate::{EstateConfig, LogSource, Truth, files, generate};
+use lastuse_estate::{EstateConfig, LogSource, SessionTruth, Truth, files, generate};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -444,7 +444,9 @@ fn compare(truth: &Truth, root: &Path) {
         });
         assert_eq!(found.map(|it| *it.1), Some((it.count, it.first_time, it.last_time)), "{it:?}");
     }
-    assert_eq!(truth.exchanges.len() as u64, exchanges);
+    let is_traced =
+        |it: &&SessionTruth| it.ancestors.iter().any(|it| it.secret_id.is_some() && it.traced);
+    assert_eq!(truth.sessions.iter().filter(is_traced).count() as u64, exchanges);
 }
 
 #[test]
@@ -454,6 +456,19 @@ fn the_logs_say_what_the_truth_says() {
         let config =
             EstateConfig { shuffle: seed % 2 == 0, ..EstateConfig::demo().with_seed(seed) };
         let truth = generate(&config, folder.path()).expect("an estate");
+        compare(&truth, folder.path());
+    }
+}
+
+#[test]
+fn what_was_lost_counts_nowhere() {
+    for seed in 1..=5 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = EstateConfig { removed_spans: 6, ..EstateConfig::demo().with_seed(seed) };
+        let truth = generate(&config, folder.path()).expect("an estate");
+        // CloudTrail of two accounts, a gateway, GitHub, three hosts and Vault.
+        assert_eq!(truth.removed.len(), 6 * 8);
+        assert!(truth.removed.iter().filter(|it| it.record_count > 0).count() > 6 * 6);
         compare(&truth, folder.path());
     }
 }

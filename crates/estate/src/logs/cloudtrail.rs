@@ -139,11 +139,11 @@ impl Caller {
         let forwarded = *index == GET_SECRET_VALUE
             && outcome == Outcome::Success
             && matches!(call.by, Presented::Version(_));
-        world.sinks[self.sink].end(Record::Event);
+        let delivered = world.sinks[self.sink].end(Record::Event);
         if forwarded {
             self.forwarded_decrypt(world, time)?;
         }
-        Ok(Heard::new(time, outcome))
+        Ok(Heard::new(time, outcome, delivered))
     }
 
     /// Obtains a session with a key, or a second one with a session.
@@ -214,8 +214,9 @@ impl Caller {
         push_ids(out, &mut self.rng);
         push!(out, self.assume.tail);
         let delivered = session.is_none() || !self.rng.chance(world.missing_exchanges);
-        world.sinks[self.sink].end(if delivered { Record::Event } else { Record::Lost });
-        Ok((Heard { delivered, ..Heard::new(time, outcome) }, session))
+        let delivered =
+            world.sinks[self.sink].end(if delivered { Record::Event } else { Record::Lost });
+        Ok((Heard::new(time, outcome, delivered), session))
     }
 
     fn write_head(

@@ -122,8 +122,8 @@ impl Caller {
         } else {
             push!(out, ",\"transport_protocol\":1,\"transport_protocol_name\":\"http\"}");
         }
-        world.sinks[self.sink].end(Record::Event);
-        Ok(Heard::new(time, outcome))
+        let delivered = world.sinks[self.sink].end(Record::Event);
+        Ok(Heard::new(time, outcome, delivered))
     }
 }
 

@@ -100,8 +100,8 @@ impl Caller {
             if self.place == Place::ApiKeyHeader { &self.keys[version] } else { "-" },
             "\"}"
         );
-        world.sinks[self.sink].end(Record::Event);
-        Ok(Heard::new(time, outcome))
+        let delivered = world.sinks[self.sink].end(Record::Event);
+        Ok(Heard::new(time, outcome, delivered))
     }
 
     /// The request line's target; `odd` puts a secret in the path, percent-encoded in a parameter, or base64 in one.

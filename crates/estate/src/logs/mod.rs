@@ -34,7 +34,7 @@ impl World {
         if self.stray.is_empty() || !rng.chance(self.stray_share) {
             return None;
         }
-        self.sinks[sink].counts.stray_secrets += 1;
+        self.sinks[sink].strays += 1;
         Some(rng.pick(&self.stray).clone())
     }
 }
@@ -78,8 +78,8 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    pub(crate) fn new(time: Micros, outcome: Outcome) -> Self {
-        Self { time, outcome, delivered: true, repeated: None }
+    pub(crate) fn new(time: Micros, outcome: Outcome, delivered: bool) -> Self {
+        Self { time, outcome, delivered, repeated: None }
     }
 }
 

@@ -74,7 +74,7 @@ impl Caller {
         if self.rng.chance(0.3) {
             other_daemon(world, sink, host, &mut self.rng, time)?;
         }
-        line(
+        let delivered = line(
             world,
             sink,
             host,
@@ -84,12 +84,12 @@ impl Caller {
             &message,
             Record::Event,
         )?;
-        let mut heard =
-            Heard::new(time, if refused { Outcome::Rejected } else { Outcome::Success });
+        let outcome = if refused { Outcome::Rejected } else { Outcome::Success };
+        let mut heard = Heard::new(time, outcome, delivered);
         if refused && self.rng.chance(0.3) && time + 2 * SECOND < world.end {
             let later = time + 2 * SECOND;
             let message = format!("message repeated 2 times: [ {message}]");
-            line(
+            let delivered = line(
                 world,
                 sink,
                 host,
@@ -99,7 +99,7 @@ impl Caller {
                 &message,
                 Record::Event,
             )?;
-            heard.repeated = Some((later, 2));
+            heard.repeated = delivered.then_some((later, 2));
         } else if !refused {
             let message = format!(
                 "pam_unix(sshd:session): session opened for user {}(uid=1001) by (uid=0)",
@@ -125,6 +125,7 @@ fn program(style: Style) -> &'static str {
     if style == Style::Iso { "sshd-session" } else { "sshd" }
 }
 
+/// Writes a line; whether it is delivered.
 #[expect(clippy::too_many_arguments, reason = "a log line has that many parts")]
 fn line(
     world: &mut World,
@@ -135,7 +136,7 @@ fn line(
     (program, pid): (&str, u64),
     message: &str,
     record: Record,
-) -> Result<(), EstateError> {
+) -> Result<bool, EstateError> {
     let name = HOSTS[host];
     let out = world.sinks[sink].begin(time)?;
     match STYLES[host] {
@@ -171,8 +172,7 @@ fn line(
             push!(out, "]: ", message);
         }
     }
-    world.sinks[sink].end(record);
-    Ok(())
+    Ok(world.sinks[sink].end(record))
 }
 
 /// What else stands in `auth.log`.
@@ -189,7 +189,8 @@ fn other_daemon(
         ("systemd-logind", "New session 4711 of user deploy."),
     ]);
     let pid = 300 + rng.below(9_000);
-    line(world, sink, host, rng, time, (program, pid), message, Record::Foreign)
+    line(world, sink, host, rng, time, (program, pid), message, Record::Foreign)?;
+    Ok(())
 }
 
 /// Logins that name no registered key: a password, a certificate, and guesses from outside.
@@ -217,5 +218,6 @@ pub(crate) fn stranger(
             1 + rng.below(250)
         ),
     };
-    line(world, sink, host, rng, time, (program(style), pid), &message, Record::Event)
+    line(world, sink, host, rng, time, (program(style), pid), &message, Record::Event)?;
+    Ok(())
 }

@@ -31,12 +31,13 @@ pub(crate) struct Entry<'a> {
     pub(crate) answer: Result<&'a str, &'a str>,
 }
 
+/// Writes both lines of a request; whether they are delivered.
 pub(crate) fn write_entry(
     world: &mut World,
     sink: usize,
     rng: &mut Rng,
     entry: &Entry<'_>,
-) -> Result<(), EstateError> {
+) -> Result<bool, EstateError> {
     let mut request = Vec::with_capacity(600);
     push!(request, "\"request\":{\"id\":\"");
     push_uuid(&mut request, rng);
@@ -90,8 +91,7 @@ pub(crate) fn write_entry(
         }
     }
     push!(out, "}");
-    world.sinks[sink].end(Record::Event);
-    Ok(())
+    Ok(world.sinks[sink].end(Record::Event))
 }
 
 /// Go prints nanoseconds; the last three digits stay below 500 so that cutting and rounding agree.
@@ -220,8 +220,8 @@ impl Caller {
             data: None,
             answer,
         };
-        write_entry(world, self.sink, &mut ids, &entry)?;
-        Ok(Heard::new(call.time, outcome))
+        let delivered = write_entry(world, self.sink, &mut ids, &entry)?;
+        Ok(Heard::new(call.time, outcome, delivered))
     }
 
     /// Logs in with a secret id or a service account's token.
@@ -266,12 +266,10 @@ impl Caller {
             data: Some(&data),
             answer: if refused { Err(error) } else { Ok(&response) },
         };
-        let delivered = refused || !self.rng.chance(world.missing_exchanges);
-        if delivered {
-            write_entry(world, self.sink, &mut ids, &entry)?;
-        }
+        let kept = refused || !self.rng.chance(world.missing_exchanges);
+        let delivered = kept && write_entry(world, self.sink, &mut ids, &entry)?;
         if refused {
-            return Ok((Heard::new(call.time, Outcome::Rejected), None));
+            return Ok((Heard::new(call.time, Outcome::Rejected, delivered), None));
         }
         let session = Session {
             version,
@@ -283,7 +281,7 @@ impl Caller {
             id: token,
             identity: auth.into_bytes(),
         };
-        Ok((Heard { delivered, ..Heard::new(call.time, Outcome::Success) }, Some(session)))
+        Ok((Heard::new(call.time, Outcome::Success, delivered), Some(session)))
     }
 
     /// The answer to reading a key-value secret; a device that logs raw shows its value.
@@ -407,8 +405,9 @@ pub(crate) fn workload_reads(
         data: Some(&data),
         answer: Ok(&response),
     };
-    write_entry(world, sink, rng, &login)?;
-    world.truth.foreign(&credential, &person.token);
+    if write_entry(world, sink, rng, &login)? {
+        world.truth.foreign(&credential, &person.token);
+    }
     let path = secret.replacen("secret/", "secret/data/", 1);
     let response = key_value_answer(&vault_hmac(VAULT_SALT, secret), version, time);
     let read = Entry {
@@ -422,7 +421,8 @@ pub(crate) fn workload_reads(
         answer: Ok(&response),
         ..login
     };
-    write_entry(world, sink, rng, &read)
+    write_entry(world, sink, rng, &read)?;
+    Ok(())
 }
 
 /// A change that an administrator makes to a secret.
@@ -497,10 +497,10 @@ pub(crate) fn change(
         data: Some(&data),
         answer: Ok(&response),
     };
-    if let Change::Token(token) = change {
+    if let (true, Change::Token(token)) = (write_entry(world, sink, rng, &entry)?, change) {
         world.truth.foreign(&admin.token, token);
     }
-    write_entry(world, sink, rng, &entry)
+    Ok(())
 }
 
 /// Background: a tool in the cluster reads something.
@@ -529,5 +529,6 @@ pub(crate) fn stranger(
         data: None,
         answer: Ok(&response),
     };
-    write_entry(world, sink, rng, &entry)
+    write_entry(world, sink, rng, &entry)?;
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::config::LogSource;
 use crate::rng::Rng;
 use crate::truth::Outcome;
 
-const PROJECT: &str = "acme-prod";
+pub(super) const PROJECT: &str = "acme-prod";
 
 pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     let account = format!("{}@{PROJECT}.iam.gserviceaccount.com", it.who.workload);

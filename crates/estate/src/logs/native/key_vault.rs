@@ -5,8 +5,10 @@ use serde_json::json;
 use super::{Request, entra, hex, id_of, uuid};
 use crate::rng::Rng;
 
+pub(super) const VAULT: &str = "acme-kv";
+
 pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
-    let uri = format!("https://acme-kv.vault.azure.net/secrets/stripe/{}", hex(rng, 16));
+    let uri = format!("https://{VAULT}.vault.azure.net/secrets/stripe/{}", hex(rng, 16));
     json!({
         "time": format!("{}.0000000Z", it.stamp()), "category": "AuditEvent",
         "operationName": "SecretGet", "resultType": "Success",

@@ -5,6 +5,11 @@ use serde_json::json;
 use super::{Request, id_of, uuid};
 use crate::rng::Rng;
 
+/// The id of the one realm.
+pub(super) fn realm() -> String {
+    id_of("realm")
+}
+
 pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     let issued = it.issued.map_or("", |it| it.id.as_str());
     let (kind, grant, ids) = match it.by.depth {
@@ -17,7 +22,7 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     };
     let message = format!(
         r#"type="{kind}", realmId="{}", realmName="acme", clientId="{}", userId="{}", sessionId="{}", ipAddress="{}", token_id="{}", grant_type="{grant}", refresh_token_type="Refresh", access_token_expiration_time="300", {ids}, client_auth_method="client-secret""#,
-        id_of("realm"),
+        realm(),
         it.who.workload,
         id_of(&it.who.workload),
         uuid(rng),

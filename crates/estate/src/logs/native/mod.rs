@@ -89,14 +89,26 @@ pub(crate) fn obtains_unnamed(log: LogSource, time: Micros) -> bool {
     log == LogSource::Gcp && time / SECOND % 3 == 0
 }
 
-/// Writes a request into the log at `sink`.
+/// The scope of all records of such a log, as its source names it; empty where it has none.
+pub(crate) fn scope(log: LogSource) -> String {
+    match log {
+        LogSource::Entra => entra::TENANT.to_owned(),
+        LogSource::Gcp => gcp::PROJECT.to_owned(),
+        LogSource::KeyVault => key_vault::VAULT.to_owned(),
+        LogSource::Keycloak => keycloak::realm(),
+        LogSource::S3Access => s3::BUCKET.to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Writes a request into the log at `sink`; whether it is delivered.
 pub(crate) fn write(
     world: &mut World,
     sink: usize,
     log: LogSource,
     rng: &mut Rng,
     it: &Request<'_>,
-) -> Result<(), EstateError> {
+) -> Result<bool, EstateError> {
     let text = match log {
         LogSource::Auth0 => auth0::record(rng, it),
         LogSource::CloudTrail => cloudtrail::record(rng, it),
@@ -115,11 +127,10 @@ pub(crate) fn write(
         // Two lines.
         LogSource::Vault => return vault::write(world, sink, rng, it),
         // No route leads there.
-        LogSource::GitHub | LogSource::Sshd => return Ok(()),
+        LogSource::GitHub | LogSource::Sshd => return Ok(false),
     };
     world.sinks[sink].begin(it.time)?.extend_from_slice(text.as_bytes());
-    world.sinks[sink].end(Record::Event);
-    Ok(())
+    Ok(world.sinks[sink].end(Record::Event))
 }
 
 fn stamp(time: Micros) -> String {

@@ -4,6 +4,8 @@ use super::{Request, cloudtrail, hex};
 use crate::clock::Civil;
 use crate::rng::Rng;
 
+pub(super) const BUCKET: &str = "ledger";
+
 pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
     let (requester, query, how) = match it.by.depth {
         0 => (cloudtrail::user_arn(it.by, &it.who.workload), String::new(), "AuthHeader"),
@@ -19,7 +21,7 @@ pub(super) fn record(rng: &mut Rng, it: &Request<'_>) -> String {
             [time.month as usize - 1];
     let status = it.status();
     format!(
-        "{} ledger [{:02}/{month}/{}:{:02}:{:02}:{:02} +0000] {} {requester} {} REST.GET.OBJECT report.csv \"GET /report.csv{query} HTTP/1.1\" {status} {} 113 - 7 5 \"-\" \"aws-sdk-java/2.20.0\" - {} SigV4 ECDHE-RSA-AES128-GCM-SHA256 {how} ledger.s3.eu-west-1.amazonaws.com TLSv1.2 - -",
+        "{} {BUCKET} [{:02}/{month}/{}:{:02}:{:02}:{:02} +0000] {} {requester} {} REST.GET.OBJECT report.csv \"GET /report.csv{query} HTTP/1.1\" {status} {} 113 - 7 5 \"-\" \"aws-sdk-java/2.20.0\" - {} SigV4 ECDHE-RSA-AES128-GCM-SHA256 {how} {BUCKET}.s3.eu-west-1.amazonaws.com TLSv1.2 - -",
         "1a57".repeat(16),
         time.day,
         time.year,

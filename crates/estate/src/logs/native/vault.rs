@@ -14,7 +14,7 @@ pub(super) fn write(
     sink: usize,
     rng: &mut Rng,
     it: &Request<'_>,
-) -> Result<(), EstateError> {
+) -> Result<bool, EstateError> {
     let own = auth(it.by, it);
     let accessor = accessor(it.by);
     let token = Some((it.by.id.as_str(), accessor.as_str()));
