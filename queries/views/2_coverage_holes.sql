@@ -8,8 +8,10 @@
 -- could not be read, are holes too. The rest are found so:
 -- The gaps are those between the events of one hour and the next one that has any. A gap is usual
 -- up to the longest there was but for 1 % of them and one: the holes themselves must not count as
--- usual. A hole is at least three times that, and at least an hour. So at most 1 % of a source's
--- gaps, and one, can be called holes, whatever their distribution; below ten gaps none is.
+-- usual. A hole is at least three times that, and at least an hour. What is found so is left out,
+-- and what is usual is taken once more of the others: long holes would hide a short one. So at most
+-- 1 % of a source's gaps, and one, can be called holes, whatever their distribution; below ten gaps
+-- none is.
 WITH hours AS (
     SELECT
         c.source, coalesce(c.source_scope, '') AS source_scope, c.hour_time,
@@ -35,25 +37,45 @@ ranked AS (
             PARTITION BY source, source_scope
             ORDER BY to_unixtime(end_time) - to_unixtime(start_time) DESC, start_time
         ) AS place,
-        count(*) OVER (PARTITION BY source, source_scope) AS gap_count
+        count(*) OVER (PARTITION BY source, source_scope) AS gap_count,
+        count(*) OVER (PARTITION BY source, source_scope) / 100 + 1 AS most
     FROM gaps
     WHERE end_time IS NOT NULL
 ),
-usual AS (
-    SELECT source, source_scope, gap_count, seconds
+-- What is usual as long as the holes count.
+first_look AS (
+    SELECT
+        *,
+        max(CASE WHEN place = most + 1 THEN seconds END)
+            OVER (PARTITION BY source, source_scope) AS usual_seconds
     FROM ranked
-    WHERE place = gap_count / 100 + 2 AND gap_count >= 10
+    WHERE gap_count >= 10
+),
+found AS (
+    SELECT
+        *,
+        sum(
+            CASE WHEN place <= most AND seconds >= greatest(3 * usual_seconds, 3600) THEN 1 ELSE 0 END
+        ) OVER (PARTITION BY source, source_scope) AS found_count
+    FROM first_look
+),
+second_look AS (
+    SELECT
+        source, source_scope, start_time, end_time, seconds, place, gap_count, most,
+        most + found_count AS longer_count,
+        max(CASE WHEN place = most + found_count + 1 THEN seconds END)
+            OVER (PARTITION BY source, source_scope) AS usual_seconds
+    FROM found
 )
 SELECT
-    r.source, r.source_scope, r.start_time, r.end_time,
+    source, source_scope, start_time, end_time,
     concat(
-        'no event for ', round(r.seconds / 3600.0, 1), ' h; of ', r.gap_count,
-        ' gaps, all but ', r.gap_count / 100 + 1, ' were at most ',
-        round(u.seconds / 3600.0, 1), ' h'
+        'no event for ', round(seconds / 3600.0, 1), ' h; of ', gap_count,
+        ' gaps, all but ', longer_count, ' were at most ',
+        round(usual_seconds / 3600.0, 1), ' h'
     ) AS evidence
-FROM usual AS u
-JOIN ranked AS r ON r.source = u.source AND r.source_scope = u.source_scope
-WHERE r.place < r.gap_count / 100 + 2 AND r.seconds >= greatest(3 * u.seconds, 3600)
+FROM second_look
+WHERE place <= most AND seconds >= greatest(3 * usual_seconds, 3600)
 UNION ALL
 SELECT source, source_scope, start_time, end_time, evidence FROM digest_holes
 UNION ALL

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use common::logs::{HOUR, Log, events, gaps, log, usual};
 use common::{Estate, copy_folder, folder, ingest, sql};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -15,47 +16,12 @@ use flate2::write::GzEncoder;
 use lastuse_estate::{EstateConfig, files};
 use serde_json::Value;
 
-const HOUR: i64 = 3_600;
-
-/// A log of an account, cluster or host.
-type Log = (String, String);
-
-/// Times of events in seconds, in order, by log.
-fn events(data: &Path) -> BTreeMap<Log, Vec<i64>> {
-    let mut all: BTreeMap<Log, Vec<i64>> = BTreeMap::new();
-    let query = "SELECT source, coalesce(source_scope, '') AS scope, to_unixtime(event_time) AS at
-        FROM events ORDER BY at";
-    for row in sql(data, query) {
-        all.entry(log(&row)).or_default().push(row["at"].as_i64().expect("a number"));
-    }
-    all
-}
-
-fn log(row: &Value) -> Log {
-    let text = |name: &str| row[name].as_str().expect("a text").to_owned();
-    (text("source"), text("scope"))
-}
-
 /// Listed holes: log, start and end in seconds.
 fn holes(data: &Path) -> Vec<(Log, i64, i64)> {
     let query = "SELECT source, source_scope AS scope, to_unixtime(start_time) AS a,
         to_unixtime(end_time) AS b FROM coverage_holes";
     let number = |row: &Value, name: &str| row[name].as_i64().expect("a number");
-    sql(data, query).iter().map(|it| (log(it), number(it, "a"), number(it, "b"))).collect()
-}
-
-/// Gaps between the events of one hour and those of the next hour that has any, longest first.
-fn gaps(times: &[i64]) -> Vec<i64> {
-    let apart = times.windows(2).filter(|it| it[0] / HOUR != it[1] / HOUR);
-    let mut gaps: Vec<i64> = apart.map(|it| it[1] - it[0]).collect();
-    gaps.sort_unstable_by(|a, b| b.cmp(a));
-    gaps
-}
-
-/// How long a log is silent between two events, but for one gap in a hundred and one.
-fn usual(times: &[i64]) -> Option<i64> {
-    let gaps = gaps(times);
-    if gaps.len() < 10 { None } else { gaps.get(gaps.len() / 100 + 1).copied() }
+    sql(data, query).iter().map(|it| (log(it, "scope"), number(it, "a"), number(it, "b"))).collect()
 }
 
 /// The time of a record, in seconds.
@@ -135,7 +101,7 @@ fn missing(
 ) -> Vec<(Log, i64, i64)> {
     let mut found = Vec::new();
     for (log, times) in kept {
-        let Some(usual) = usual(times) else { continue };
+        let Some(usual) = usual(&gaps(times)) else { continue };
         let silences = times.windows(2).filter(|it| it[1] - it[0] >= HOUR.max(3 * usual));
         let removed = silences.filter(|it| had_events(&whole[log], it[0], it[1]));
         found.extend(removed.map(|it| (log.clone(), it[0], it[1])));
@@ -189,7 +155,8 @@ fn hours_and_files_that_are_missing_are_holes_and_late_files_close_theirs() {
     let mut late_spans = BTreeMap::new();
     for (name, source) in LOGS {
         let mine = || whole.iter().filter(|it| it.0.0 == source);
-        let longest = mine().filter_map(|it| usual(it.1)).max().expect("speaks often enough");
+        let longest =
+            mine().filter_map(|it| usual(&gaps(it.1))).max().expect("speaks often enough");
         let length = HOUR.max(longest) * 5;
         let times = &mine().next().expect("has events").1;
         let span = |share: f64| {

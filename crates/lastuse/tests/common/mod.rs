@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub mod canaries;
+pub mod logs;
 pub mod truth;
 
 use std::collections::BTreeMap;
