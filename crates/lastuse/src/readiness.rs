@@ -187,6 +187,7 @@ fn consumer(place: Option<usize>, mut row: Row, readiness: &Readiness) -> Value 
     let code = answer.reasons.iter().find(|it| it.consumer.is_some() && it.consumer == place);
     let state = of_consumer.and_then(|it| it.state);
     row.insert("state".into(), json!(state.map(|it| it.name())));
+    row.insert("reload".into(), json!(of_consumer.map(|it| it.reload.name())));
     row.insert("flags".into(), json!(flags));
     row.insert("soak".into(), of_consumer.map_or(Value::Null, soak));
     row.insert("needs".into(), json!(code.map(|it| needs(it.code, reads_new))));

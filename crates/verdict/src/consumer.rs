@@ -3,6 +3,7 @@
 
 use crate::evidence::{Activity, Consumer, Declared, Evidence, Policy, SECOND, Side};
 use crate::history::{Observed, Rhythm, Spans, Times};
+use crate::reload::{Reload, reload};
 use crate::soak::{Method, Soak, TWO_WEEKS, extended_seconds, is_told, longest};
 
 /// Clocks of two sources may differ by this: uses of two versions that overlap by less do not.
@@ -72,6 +73,8 @@ pub struct ConsumerAnswer {
     /// Processes that used the old version, and neither used a newer one since nor are gone: rows of
     /// `Evidence::processes`.
     pub open_processes: Vec<usize>,
+    /// How its copies take up a new version.
+    pub reload: Reload,
     /// The rows of `Evidence::coverage` in which it was seen.
     pub shown_by: Vec<usize>,
 }
@@ -167,6 +170,7 @@ pub(crate) fn answer(
         until_time: None,
         hole_end_time: None,
         open_processes: Vec::new(),
+        reload: reload(activities, evidence),
         shown_by,
     };
     if let Some(old_last) = times.old_last {
