@@ -177,7 +177,9 @@ pub(crate) fn answer(
         let whole = Rhythm::of(activities, times.new_first, &observed);
         let soak = whole.soak(interval, policy);
         answer.wait(old_last, soak, &observed);
-        let heard = times.new_last.max(times.new_rejected).max(Some(old_last)).unwrap_or(old_last);
+        // Who is refused is not silent, whichever version it presents.
+        let refused = times.new_rejected.max(times.old_rejected);
+        let heard = refused.max(times.new_last).unwrap_or(old_last).max(old_last);
         let is_silent = observed.quiet_seconds(heard) > soak.seconds;
         let mut sorted = activities.to_vec();
         sorted.sort_by_key(|it| it.process);
@@ -401,7 +403,8 @@ fn state(
     };
     if !times.is_over() {
         // Of what is later than the watermark, uses of the newer one may still be missing.
-        let behind = (old_last.min(observed.watermark) - new_last) as f64 / SECOND as f64;
+        let behind =
+            old_last.min(observed.watermark).saturating_sub(new_last) as f64 / SECOND as f64;
         let new: Vec<Activity> =
             activities.iter().filter(|it| it.version == Side::New).copied().collect();
         let quiet = Rhythm::of_all(activities, observed).quiet_at_most();
