@@ -240,6 +240,23 @@ fn states_follow_the_order_of_uses() {
 }
 
 #[test]
+fn who_is_refused_with_the_old_version_is_not_silent() {
+    let mut all = uses(Side::Old, (0..40).map(|it| it * DAY));
+    let mut refused = uses(Side::Old, (40..140).map(|it| it * DAY));
+    refused.iter_mut().for_each(|it| it.outcome = Outcome::Rejected);
+    all.extend(refused);
+    assert_eq!(verdict(&seen(all, 140 * DAY)), (Verdict::Used, vec!["uses_old"]));
+}
+
+#[test]
+fn a_log_of_which_nothing_is_known_settles_nobody() {
+    let mut evidence = switched(170 * DAY);
+    evidence.coverage[0].watermark_time = i64::MIN;
+    evidence.coverage[0].delay_seconds = 900;
+    assert_eq!(verdict(&evidence), (Verdict::Unknown, vec!["coverage_behind"]));
+}
+
+#[test]
 fn nobody_seen_is_unknown_until_the_logs_were_silent_for_a_rare_job() {
     assert_eq!(verdict(&seen(vec![], 99 * DAY)), (Verdict::Unknown, vec!["nobody_seen"]));
     assert_eq!(verdict(&seen(vec![], 100 * DAY)), (Verdict::NotUsed, vec![]));
