@@ -66,6 +66,15 @@ pub enum Format {
         /// Member names match without regard to case.
         fold_case: bool,
     },
+    /// Fields between separators, in quotes where they hold one or a line feed.
+    Delimited {
+        /// One ASCII character.
+        separator: u8,
+        /// Their names, where the first record does not give them; a record may have more.
+        columns: Option<Vec<String>>,
+        /// Names of columns match without regard to case.
+        fold_case: bool,
+    },
     /// One record per line.
     Text {
         /// What every line of this shape matches; its named captures become fields.
@@ -191,6 +200,18 @@ pub enum SourceError {
         /// What was given.
         path: String,
     },
+    /// A separator that is none.
+    #[error(
+        "`format[{index}].separator` of source `{name}` is `{separator}`: use one ASCII character, such as `,` or `\\t`, and neither a quote nor a line end"
+    )]
+    Separator {
+        /// The source.
+        name: String,
+        /// The format, from 0.
+        index: usize,
+        /// What was given.
+        separator: String,
+    },
     /// A field of an outer object before one of the record.
     #[error(
         "`fields.{field}` of source `{name}` asks an object around the record first: put the paths without `_parent`, or with fewer of them, before"
@@ -313,6 +334,12 @@ enum FormatToml {
         #[serde(default)]
         fold_case: bool,
     },
+    Delimited {
+        separator: Option<String>,
+        columns: Option<Vec<String>>,
+        #[serde(default)]
+        fold_case: bool,
+    },
     Text {
         pattern: String,
     },
@@ -347,7 +374,10 @@ impl Source {
             return empty("normalize.sql", "write one SELECT from raw");
         }
         if read.format.is_empty() {
-            return empty("format", "add a [[format]] with kind = \"json\" or kind = \"text\"");
+            return empty(
+                "format",
+                "add a [[format]] with kind = \"json\", \"delimited\" or \"text\"",
+            );
         }
         if !CATEGORIES.contains(&read.category.as_str()) {
             return Err(SourceError::Category { name: name.to_owned(), category: read.category });
@@ -380,13 +410,19 @@ impl Source {
     /// capture of a log without JSON.
     pub fn check_fields(&self, fields: &[String]) -> Result<(), SourceError> {
         let captures = self.captures();
-        let has_json = self.formats.iter().any(|it| matches!(it, Format::Json { .. }));
+        // The names of columns in a header, too, are known only when a file is read.
+        let has_names = self.formats.iter().any(|it| match it {
+            Format::Json { .. } => true,
+            Format::Delimited { columns, .. } => columns.is_none(),
+            Format::Text { .. } => false,
+        });
         for field in fields {
             let known = PSEUDO_FIELDS.contains(&field.as_str())
                 || self.fields.contains_key(field)
                 || captures.contains(field.as_str())
-                || FieldPath::parse(field)
-                    .is_ok_and(|it| has_json || self.stages.iter().any(|at| at.key(&it).is_some()));
+                || FieldPath::parse(field).is_ok_and(|it| {
+                    has_names || self.stages.iter().any(|at| at.key(&it).is_some())
+                });
             if !known {
                 return Err(SourceError::UnknownField {
                     name: self.name.clone(),
@@ -407,10 +443,15 @@ impl Source {
     fn captures(&self) -> BTreeSet<&str> {
         let texts = self.formats.iter().filter_map(|it| match it {
             Format::Text { pattern } => Some(&pattern.0),
-            Format::Json { .. } => None,
+            _ => None,
         });
+        let columns = self.formats.iter().filter_map(|it| match it {
+            Format::Delimited { columns: Some(columns), .. } => Some(columns),
+            _ => None,
+        });
+        let columns = columns.flatten().map(String::as_str);
         let stages = self.stages.iter().flat_map(MatchStage::patterns);
-        texts.chain(stages).flat_map(Pattern::capture_names).collect()
+        texts.chain(stages).flat_map(Pattern::capture_names).chain(columns).collect()
     }
 }
 
@@ -423,10 +464,32 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
             let unwrap = unwrap.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
             Ok(Format::Json { records, each, unwrap, fold_case })
         }
+        FormatToml::Delimited { separator, columns, fold_case } => {
+            if columns.as_ref().is_some_and(Vec::is_empty) {
+                let key = format!("format[{index}].columns");
+                let hint =
+                    "name the columns in their order, or leave it out if the first line does";
+                return Err(SourceError::Empty { name: name.to_owned(), key, hint });
+            }
+            let separator = separator.unwrap_or_else(|| ",".to_owned());
+            let separator = one_separator(&separator).ok_or_else(|| SourceError::Separator {
+                name: name.to_owned(),
+                index,
+                separator: separator.escape_default().to_string(),
+            })?;
+            Ok(Format::Delimited { separator, columns, fold_case })
+        }
         FormatToml::Text { pattern } => {
             let pattern = compile(name, &format!("format[{index}].pattern"), &pattern)?;
             Ok(Format::Text { pattern: TextPattern(pattern) })
         }
+    }
+}
+
+fn one_separator(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [one] if one.is_ascii() && !matches!(one, b'"' | b'\n' | b'\r' | 0) => Some(*one),
+        _ => None,
     }
 }
 
