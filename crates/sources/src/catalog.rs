@@ -389,13 +389,15 @@ fn judge_columns(
 
 fn judge_text(source: &Source, format: usize, sample: &Sample<'_>) -> (usize, Verdict) {
     let no = |why: &str| (0, Verdict::No(why.to_owned()));
-    let Some(Format::Text { pattern }) = source.formats.get(format) else {
+    let Some(Format::Text { pattern, continuation }) = source.formats.get(format) else {
         return no("it is not text");
     };
     let (mut lines, mut shaped) = (0, 0);
     for line in first_lines(sample) {
         lines += 1;
-        shaped += usize::from(pattern.0.may_match(&line) && pattern.0.regex().is_match(&line));
+        let is_shaped = (pattern.0.may_match(&line) && pattern.0.regex().is_match(&line))
+            || continuation.as_ref().is_some_and(|it| it.continues(line.as_bytes()));
+        shaped += usize::from(is_shaped);
     }
     match &source.detect.line {
         _ if shaped == 0 => no("its pattern matches none of the first lines"),

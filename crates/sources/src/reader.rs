@@ -269,7 +269,7 @@ impl RecordReader {
                     resume.in_array,
                 )))
             }
-            Some(Format::Text { pattern }) => {
+            Some(Format::Text { pattern, .. }) => {
                 let layout = layout::text_layout(&source, &names, &pattern.0);
                 Framer::Text(text::TextFramer::new(layout, Arc::clone(&source), format))
             }

@@ -75,10 +75,12 @@ pub enum Format {
         /// Names of columns match without regard to case.
         fold_case: bool,
     },
-    /// One record per line.
+    /// One record per line, or per line and those that continue it.
     Text {
-        /// What every line of this shape matches; its named captures become fields.
+        /// What every record of this shape matches; its named captures become fields.
         pattern: TextPattern,
+        /// How lines continue others.
+        continuation: Option<Continuation>,
     },
 }
 
@@ -90,6 +92,15 @@ pub struct NestedArrays(pub(crate) Vec<FieldPath>);
 /// The pattern of a text format.
 #[derive(Debug)]
 pub struct TextPattern(pub(crate) Pattern);
+
+/// How a line continues the record before it.
+#[derive(Debug)]
+pub struct Continuation {
+    /// What a line matches that continues a record.
+    line: Regex,
+    /// What a line matches that no other continues, so that it need not wait for the next.
+    whole: Option<Regex>,
+}
 
 /// How a source is recognised.
 #[derive(Debug, Default)]
@@ -118,6 +129,19 @@ pub(crate) enum Look {
     Patterns(Vec<Pattern>),
     /// The pairs of keys and values in it are its members.
     Pairs(PairSyntax),
+}
+
+impl Continuation {
+    /// Whether a line, with or without its end, continues the record before it.
+    pub(crate) fn continues(&self, line: &[u8]) -> bool {
+        self.line.is_match(&String::from_utf8_lossy(without_end(line)))
+    }
+
+    /// Whether a line, with or without its end, is a record that no other continues.
+    pub(crate) fn is_whole(&self, line: &[u8]) -> bool {
+        let whole = self.whole.as_ref();
+        whole.is_some_and(|it| it.is_match(&String::from_utf8_lossy(without_end(line))))
+    }
 }
 
 impl MatchStage {
@@ -342,6 +366,8 @@ enum FormatToml {
     },
     Text {
         pattern: String,
+        continuation: Option<String>,
+        whole: Option<String>,
     },
 }
 
@@ -442,7 +468,7 @@ impl Source {
     /// Names of all captures of all patterns.
     fn captures(&self) -> BTreeSet<&str> {
         let texts = self.formats.iter().filter_map(|it| match it {
-            Format::Text { pattern } => Some(&pattern.0),
+            Format::Text { pattern, .. } => Some(&pattern.0),
             _ => None,
         });
         let columns = self.formats.iter().filter_map(|it| match it {
@@ -479,11 +505,22 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
             })?;
             Ok(Format::Delimited { separator, columns, fold_case })
         }
-        FormatToml::Text { pattern } => {
-            let pattern = compile(name, &format!("format[{index}].pattern"), &pattern)?;
-            Ok(Format::Text { pattern: TextPattern(pattern) })
+        FormatToml::Text { pattern, continuation, whole } => {
+            let key = |it: &str| format!("format[{index}].{it}");
+            let pattern = compile(name, &key("pattern"), &pattern)?;
+            let regex = |it: &str, text: String| Ok(compile(name, &key(it), &text)?.into_regex());
+            let whole = whole.map(|it| regex("whole", it)).transpose()?;
+            let line = continuation.map(|it| regex("continuation", it)).transpose()?;
+            let continuation = line.map(|line| Continuation { line, whole });
+            Ok(Format::Text { pattern: TextPattern(pattern), continuation })
         }
     }
+}
+
+/// A line without what ends it.
+fn without_end(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|it| !matches!(it, b'\r' | b'\n' | 0));
+    &line[..end.map_or(0, |it| it + 1)]
 }
 
 fn one_separator(text: &str) -> Option<u8> {
