@@ -165,7 +165,10 @@ fn choose(
         }
         _ => None,
     });
-    let matches: Vec<_> = matches.collect();
+    let mut matches: Vec<_> = matches.collect();
+    let preferred = matches.iter().flat_map(|it| it.0.detect.before.clone());
+    let general: Vec<String> = preferred.collect();
+    matches.retain(|it| !general.contains(&it.0.name));
     if let Some(best) = matches.iter().map(|it| it.2).max() {
         let found: Vec<_> = matches.iter().filter(|it| it.2 == best).collect();
         let by_name = matches.len() > 1 && best.0;

@@ -114,6 +114,8 @@ pub struct Detect {
     pub line: Option<Regex>,
     /// File names, with `*` and `?`, for when the content alone does not decide.
     pub names: Vec<String>,
+    /// Sources of more general kind, to which this one is preferred where both fit.
+    pub before: Vec<String>,
 }
 
 /// How one field is looked into for further ones.
@@ -343,6 +345,8 @@ struct DetectToml {
     line: Option<String>,
     #[serde(default)]
     names: Vec<String>,
+    #[serde(default)]
+    before: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -562,7 +566,8 @@ fn detect(name: &str, read: DetectToml) -> Result<Detect, SourceError> {
         Some(line) => Some(compile(name, "detect.line", line)?.into_regex()),
         None => None,
     };
-    Ok(Detect { fields: read.fields, exclude_fields: read.exclude_fields, line, names: read.names })
+    let DetectToml { fields, exclude_fields, names, before, .. } = read;
+    Ok(Detect { fields, exclude_fields, line, names, before })
 }
 
 fn aliases(

@@ -219,6 +219,23 @@ fn sources_that_fit_alike_are_not_guessed() {
 }
 
 #[test]
+fn a_source_may_go_before_a_more_general_one() {
+    let line =
+        "[detect]\nline = 'id=\\d+'\nBEFORE\n[[format]]\nkind = \"text\"\npattern = '^(?<a>.*)$'\n";
+    let general = line.replace("BEFORE", "names = [\"access*\"]").replace("\\d+", "");
+    let sources = vec![
+        source("general", &general),
+        source("special", &line.replace("BEFORE", "before = [\"general\"]")),
+    ];
+    let catalog = Catalog::new(sources).unwrap();
+    let found = |text: &str| {
+        let sample = Sample { bytes: text.as_bytes(), complete: true, name: "access.log" };
+        catalog.detect(&sample).source.unwrap().0.name.clone()
+    };
+    assert_eq!((found("id=x\n"), found("id=1\n")), ("general".to_owned(), "special".to_owned()));
+}
+
+#[test]
 fn an_unknown_input_is_explained_without_its_content() {
     let catalog = catalog();
     let bytes = br#"{"password":"hunter2-made-up"}"#;
