@@ -14,7 +14,9 @@
 -- unknown API key, a wrong signature and an expired token. A key over its
 -- quota was known: a use. `-` stands for what is missing.
 -- An API key is named before a signature, since it is what a usage plan counts;
--- a client certificate last, since it is checked for the connection.
+-- a client certificate last, since it is checked for the connection. What
+-- stands as access key is one only if it looks like one: AWS does not document
+-- `$context.identity.accessKey`.
 -- Clients may choose `requestId`: an id counts only together with the time.
 -- A connection over WebSocket is its `$connect`; each message is a use too.
 SELECT
@@ -57,14 +59,14 @@ SELECT
     CASE
         WHEN "api_key" NOT IN ('', '-') AND "api_key" NOT LIKE '*%' THEN "api_key"
         WHEN "api_key_id" NOT IN ('', '-') THEN "api_key_id"
-        WHEN "access_key" NOT IN ('', '-') THEN "access_key"
+        WHEN "access_key" ~ '^A[KS]IA[A-Z0-9]+$' THEN "access_key"
         WHEN "token_id" NOT IN ('', '-') THEN "token_id"
         ELSE "certificate_serial"
     END AS credential_value,
     CASE
         WHEN "api_key" NOT IN ('', '-') AND "api_key" NOT LIKE '*%' THEN 'secret_value'
         WHEN "api_key_id" NOT IN ('', '-') THEN 'api_key_id'
-        WHEN "access_key" NOT IN ('', '-') THEN 'aws_access_key_id'
+        WHEN "access_key" ~ '^A[KS]IA[A-Z0-9]+$' THEN 'aws_access_key_id'
         WHEN "token_id" NOT IN ('', '-') THEN 'jwt_id'
         ELSE 'x509_serial'
     END AS credential_kind,
