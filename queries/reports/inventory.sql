@@ -35,7 +35,8 @@ SELECT
     i.id_value,
     v.state AS version_state,
     v.cutoff_time,
-    v.revoked_time
+    v.revoked_time,
+    s.soak_until_time
 FROM consumer_facts AS f
 LEFT JOIN consumer_states AS s
     ON s.secret_id = f.secret_id

@@ -1,6 +1,6 @@
 -- last_use: when each secret version was last used, and by how many consumers.
 -- Answers: which versions are quiet, and up to when do the logs say so?
--- Reads: consumer_facts, secret_versions, version_credentials, credential_ids, lineage, exchanges,
+-- Reads: consumer_facts, secret_versions, version_credentials, credential_ids, version_tails,
 -- coverage, params (as_of_time)
 -- Cannot show: use where the logs are silent; `coverage` names the sources that could have shown
 -- it and the instant up to which each was read.
@@ -20,40 +20,13 @@ WITH used AS (
     WHERE credential_uid IS NOT NULL
     GROUP BY 1, 2, 3
 ),
--- Some logs say until when what was obtained is valid, and not what it is.
-unnamed AS (
-    SELECT
-        x.parent_credential_uid AS credential_uid, max(x.issued_time) AS issued_time,
-        max(x.expires_time) AS expires_time
-    FROM exchanges AS x
-    CROSS JOIN params AS p
-    WHERE x.link_strength = 'id_principal' AND x.issued_time <= p.as_of_time
-    GROUP BY 1
-),
-obtained AS (
-    SELECT root_credential_uid AS credential_uid, root_issued_time AS issued_time, expires_time
-    FROM lineage
-    UNION ALL
-    SELECT credential_uid, issued_time, expires_time FROM unnamed
-    UNION ALL
-    SELECT l.root_credential_uid AS credential_uid, l.root_issued_time AS issued_time, u.expires_time
-    FROM unnamed AS u
-    JOIN lineage AS l ON l.credential_uid = u.credential_uid
-),
-tails AS (
-    SELECT o.credential_uid, max(o.expires_time) AS tail_expires_time
-    FROM obtained AS o
-    CROSS JOIN params AS p
-    WHERE o.issued_time <= p.as_of_time
-    GROUP BY 1
-),
 named AS (
     SELECT
         v.secret_id, v.version, v.version_number, v.state,
         min(c.credential_uid) AS credential_uid, max(t.tail_expires_time) AS tail_expires_time
     FROM secret_versions AS v
     LEFT JOIN version_credentials AS c ON c.secret_id = v.secret_id AND c.version = v.version
-    LEFT JOIN tails AS t ON t.credential_uid = c.credential_uid
+    LEFT JOIN version_tails AS t ON t.credential_uid = c.credential_uid
     GROUP BY 1, 2, 3, 4
 ),
 watermarks AS (
@@ -105,7 +78,7 @@ listed AS (
         w.coverage
     FROM used AS u
     LEFT JOIN credential_ids AS i ON i.credential_uid = u.credential_uid
-    LEFT JOIN tails AS t ON t.credential_uid = u.credential_uid
+    LEFT JOIN version_tails AS t ON t.credential_uid = u.credential_uid
     CROSS JOIN watermarks AS w
     WHERE u.secret_id IS NULL
 )

@@ -52,7 +52,8 @@ SELECT
     CASE WHEN r.is_derived THEN 'derived' ELSE c.attribution END AS attribution,
     c.outcome,
     CASE WHEN r.is_derived THEN r.root_principal ELSE c.principal END AS principal,
-    c.workload, c.evidence, c.environment, c.source, c.source_ip, c.user_agent_product,
+    c.workload, c.evidence, c.environment, c.source, c.source_scope, c.instance, c.source_ip,
+    c.user_agent_product,
     c.hour_time, c.attempt_count, c.first_time, c.last_time, r.expires_time
 FROM roles AS r
 RIGHT JOIN consumer_usage AS c

@@ -1,7 +1,6 @@
 -- consumer_facts: what is known of each consumer of each secret version.
 -- Answers: first, last, last use, counts and derived counts.
 -- Reads: version_usage
--- Kept: reports read it more than once.
 SELECT
     secret_id, version, version_number,
     min(credential_uid) AS credential_uid,

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::workspace::Workspace;
-use crate::{alerts, coverage, demo, ingest, inventory, last_use, secrets, sources, sql};
+use crate::{
+    alerts, coverage, demo, ingest, inventory, last_use, readiness, report, secrets, sources, sql,
+    verify_certificate,
+};
 
 /// Who still uses which version of which secret, when each version was last
 /// used, and whether it may be revoked.
@@ -55,6 +58,10 @@ enum Command {
     Inventory(inventory::InventoryArgs),
     /// One row per secret version: when it was last used
     LastUse(last_use::LastUseArgs),
+    /// May a secret version be revoked? Exit code 0 if it is not used, 3 if it is, 4 if unknown
+    Readiness(readiness::ReadinessArgs),
+    /// The pre-rotation report: one page that needs no network
+    Report(report::ReportArgs),
     /// Uses of retired secret versions; exit code 3 if there are any
     Alerts(alerts::AlertsArgs),
     /// Ad hoc SQL, read only; a prompt when no query is given
@@ -64,12 +71,16 @@ enum Command {
     Sources(sources::SourcesCommand),
     /// Per source and scope, or for one secret: what the logs cover
     Coverage(coverage::CoverageArgs),
+    /// Check a certificate of non-use offline; exit code 0 only if it is genuine
+    VerifyCertificate(verify_certificate::VerifyCertificateArgs),
     /// Make a small estate of logs and run the main job over it
     Demo(demo::DemoArgs),
 }
 
 /// Exit code of a command that found what it looks for.
 pub const FOUND: u8 = 3;
+/// Exit code where the logs do not allow an answer.
+pub const UNKNOWN: u8 = 4;
 /// Exit code of a run that was ended by Ctrl-C, as shells use it.
 pub const INTERRUPTED: u8 = 130;
 
@@ -82,10 +93,13 @@ pub fn run() -> anyhow::Result<u8> {
         Command::Secrets(command) => secrets::run(&workspace, &command),
         Command::Inventory(args) => inventory::run(&workspace, &args),
         Command::LastUse(args) => last_use::run(&workspace, &args),
+        Command::Readiness(args) => readiness::run(&workspace, &args),
+        Command::Report(args) => report::run(&workspace, &args),
         Command::Alerts(args) => alerts::run(&workspace, &args),
         Command::Sql(args) => sql::run(&workspace, &args),
         Command::Sources(command) => sources::run(&workspace, &command),
         Command::Coverage(args) => coverage::run(&workspace, &args),
+        Command::VerifyCertificate(args) => verify_certificate::run(&workspace, &args),
         Command::Demo(args) => demo::run(&workspace, &args),
     }
 }

@@ -12,6 +12,7 @@ use crate::workspace::passing_key;
 pub struct Hinted {
     message: String,
     hint: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl std::fmt::Display for Hinted {
@@ -20,11 +21,24 @@ impl std::fmt::Display for Hinted {
     }
 }
 
-impl std::error::Error for Hinted {}
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|it| &**it as _)
+    }
+}
 
 /// An error with a hint.
 pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    anyhow::Error::new(Hinted { message: message.into(), hint: hint.into() })
+    anyhow::Error::new(Hinted { message: message.into(), hint: hint.into(), source: None })
+}
+
+/// A library's error with a hint; its own causes stay below it.
+pub fn hinted_by(
+    error: impl std::error::Error + Send + Sync + 'static,
+    hint: impl Into<String>,
+) -> anyhow::Error {
+    let message = error.to_string();
+    anyhow::Error::new(Hinted { message, hint: hint.into(), source: Some(Box::new(error)) })
 }
 
 /// Prints the error of a command, if it failed, and gives its exit code.
@@ -53,7 +67,7 @@ fn print(error: &anyhow::Error) {
     let mut last = String::new();
     for (depth, cause) in error.chain().enumerate() {
         let text = indented(&clean(&cause.to_string()));
-        // Some libraries say their cause in their own message too.
+        // Some libraries say their cause in their own message too, and so does what hints.
         if depth > 0 && last.contains(&text) {
             continue;
         }

@@ -2,6 +2,7 @@
 //! in the other crates; each command has a file here.
 
 mod alerts;
+mod certificate;
 mod cli;
 mod coverage;
 mod demo;
@@ -10,9 +11,12 @@ mod ingest;
 mod inventory;
 mod last_use;
 mod output;
+mod readiness;
+mod report;
 mod secrets;
 mod sources;
 mod sql;
+mod verify_certificate;
 mod workspace;
 
 /// Workers allocate what the committing thread frees, which the system's

@@ -81,6 +81,25 @@ pub fn options() -> Options {
     options
 }
 
+/// A row by the names of its columns.
+pub type Row = serde_json::Map<String, serde_json::Value>;
+
+/// The rows as objects.
+pub fn objects(batches: &[RecordBatch]) -> anyhow::Result<Vec<Row>> {
+    let mut all = Vec::new();
+    for batch in batches {
+        let schema = batch.schema();
+        for row in 0..batch.num_rows() {
+            let mut it = Row::new();
+            for (field, column) in schema.fields().iter().zip(batch.columns()) {
+                it.insert(field.name().clone(), lastuse_render::json_value(column, row)?);
+            }
+            all.push(it);
+        }
+    }
+    Ok(all)
+}
+
 /// Prints rows in the wanted format.
 pub fn print(answer: &Answer, format: OutputFormat) -> anyhow::Result<()> {
     print_rows(&answer.schema, &answer.batches, format)

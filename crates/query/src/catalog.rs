@@ -16,8 +16,8 @@ use lastuse_model::registry::ResolvedRegistry;
 use lastuse_store::{Store, StoreError, Table};
 
 use crate::guard::Answer;
-use crate::kept::{self, KeptView};
 use crate::known::{self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts};
+use crate::states::StatesTable;
 use crate::table::StoreTable;
 
 static VIEWS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../queries/views");
@@ -52,6 +52,22 @@ pub enum QueryError {
         /// The reports there are.
         known: String,
     },
+    /// There is no secret of that name.
+    #[error("there is no secret `{secret_id}`; `lastuse secrets list` shows what there is")]
+    UnknownSecret {
+        /// What was asked for.
+        secret_id: String,
+    },
+    /// The secret has no version of that name.
+    #[error("`{secret_id}` has no version `{version}`; there are: {known}")]
+    UnknownVersion {
+        /// The secret.
+        secret_id: String,
+        /// What was asked for.
+        version: String,
+        /// The versions there are.
+        known: String,
+    },
     /// The statement does more than read.
     #[error("{statement} is not allowed: only queries that read are")]
     Refused {
@@ -82,6 +98,7 @@ pub struct Settings {
 /// The tables, views and reports at one instant.
 pub struct Catalog {
     context: SessionContext,
+    as_of_time: i64,
     ambiguous: Vec<Ambiguous>,
 }
 
@@ -100,7 +117,12 @@ impl Catalog {
         }
         let ambiguous = register_known(&context, &registry, settings).await?;
         register_views(&context, settings.as_of_time).await?;
-        Ok(Self { context, ambiguous })
+        Ok(Self { context, as_of_time: settings.as_of_time, ambiguous })
+    }
+
+    /// The instant of every report, in microseconds since 1970.
+    pub fn as_of_time(&self) -> i64 {
+        self.as_of_time
     }
 
     /// Identifiers of the registry that match credentials of several scopes.
@@ -341,6 +363,9 @@ pub async fn register_views(context: &SessionContext, as_of: i64) -> Result<(), 
         let view = view(context, &sql).await.map_err(error)?;
         context.register_table(name, view).map_err(error)?;
     }
+    let error = |source| QueryError::Prepare { name: "consumer_states".to_owned(), source };
+    let states = StatesTable::new(context, as_of).await.map_err(error)?;
+    context.register_table("consumer_states", Arc::new(states)).map_err(error)?;
     Ok(())
 }
 
@@ -364,8 +389,5 @@ async fn view(
     sql: &str,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     let plan = context.state().create_logical_plan(sql).await?;
-    if sql.lines().any(|it| it.starts_with(kept::MARK)) {
-        return Ok(Arc::new(KeptView::new(plan)));
-    }
     Ok(Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))
 }

@@ -321,12 +321,18 @@ pub fn declared_table(registry: &ResolvedRegistry) -> RecordBatch {
             text_field("workload"),
             text_field("environment"),
             text_field("schedule"),
+            Field::new("interval_seconds", DataType::Int64, true),
+            time_field("gone_time"),
         ],
         vec![
             texts(all.iter().map(|it| Some(&it.0.id))),
             texts(all.iter().map(|it| Some(&it.1.workload))),
             texts(all.iter().map(|it| it.1.environment.as_ref())),
             texts(all.iter().map(|it| it.1.schedule.as_ref())),
+            Arc::new(Int64Array::from_iter(
+                all.iter().map(|it| it.1.interval_seconds().and_then(|it| i64::try_from(it).ok())),
+            )),
+            times(all.iter().map(|it| it.1.gone_time)),
         ],
     )
 }

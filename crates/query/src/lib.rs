@@ -2,12 +2,16 @@
 //! limits for SQL that somebody typed. Never reads the clock.
 
 pub mod catalog;
+mod evidence;
 pub mod findings;
 pub mod guard;
-pub mod kept;
 pub mod known;
+pub mod readiness;
+mod states;
 pub mod table;
 
 pub use catalog::{Catalog, QueryError, Settings, reports};
+pub use evidence::Use;
 pub use guard::{Answer, QueryLimits};
 pub use known::SourceFacts;
+pub use readiness::{Facts, Question, Readiness};

@@ -92,7 +92,7 @@ fn shown(array: &dyn Array, row: usize) -> Result<String, RenderError> {
 }
 
 /// The text with what HTML would act on, and what cannot be seen, written out.
-fn safe(text: &str) -> Cow<'_, str> {
+pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     let text = escape(text);
     if !text.contains(['&', '<', '>', '"', '\'']) {
         return text;

@@ -42,6 +42,7 @@ pub fn inventory(
     layout::write_header(&columns, &layout, options.colour, out)?;
     let mut registered_above = true;
     let (versions, more) = shown(versions(&rows));
+    let newest: BTreeSet<_> = newest(&versions);
     for version in versions {
         writeln!(out)?;
         let registered = version[0].secret_id.is_some();
@@ -50,7 +51,11 @@ pub fn inventory(
             writeln!(out, "{}\n", text::cut(title, options.width.unwrap_or(usize::MAX)))?;
         }
         registered_above = registered;
-        write_version(&version, as_of, &columns, &layout, options, out)?;
+        let mut heading = facts(&version, as_of);
+        if !newest.contains(&(&version[0].secret_id, &version[0].version)) {
+            heading.extend(cutoff_fact(&version, as_of));
+        }
+        write_version(&heading, &version, as_of, &columns, &layout, options, out)?;
     }
     if more > 0 {
         let text =
@@ -94,6 +99,8 @@ struct Consumer {
     derived_use_count: i64,
     rejected_count: i64,
     state: Option<String>,
+    /// When its soak is over: what it used before it switched must be quiet until then.
+    soak_until_time: Option<Timestamp>,
 }
 
 /// Why a row deserves a look; the first is the most urgent.
@@ -131,6 +138,7 @@ impl Consumer {
             derived_use_count: it.number("derived_use_count")?,
             rejected_count: it.number("rejected_count")?,
             state: it.text("state")?,
+            soak_until_time: it.time("soak_until_time")?,
         })
     }
 
@@ -140,6 +148,11 @@ impl Consumer {
         let counts =
             [self.attempt_count, self.use_count, self.derived_use_count, self.rejected_count];
         !named && counts.iter().all(|it| *it == 0)
+    }
+
+    fn is_production(&self) -> bool {
+        let environment = self.environment.as_deref().unwrap_or_default();
+        ["prod", "production"].iter().any(|it| environment.eq_ignore_ascii_case(it))
     }
 
     /// Outside the registry nobody could have been declared.
@@ -290,8 +303,10 @@ fn versions(rows: &[Consumer]) -> Vec<Vec<&Consumer>> {
     ordered.sort_by_key(|(key, _)| (key.0.is_none(), urgency[&key.0], key.0, places[key]));
     let mut versions: Vec<Vec<&Consumer>> = ordered.into_iter().map(|it| it.1).collect();
     for consumers in &mut versions {
-        consumers
-            .sort_by_key(|it| (it.concern(), it.is_by_principal(), Reverse(it.last_used_time)));
+        consumers.sort_by_key(|it| {
+            let is_elsewhere = !it.is_production();
+            (it.concern(), it.is_by_principal(), is_elsewhere, Reverse(it.last_used_time))
+        });
     }
     versions
 }
@@ -403,6 +418,7 @@ fn short_principal(principal: &str) -> &str {
 }
 
 fn write_version(
+    heading: &[String],
     consumers: &[&Consumer],
     as_of: Timestamp,
     columns: &[Column],
@@ -410,9 +426,7 @@ fn write_version(
     options: &Options,
     out: &mut dyn Write,
 ) -> Result<(), RenderError> {
-    for (index, line) in
-        wrap(&facts(consumers, as_of), "  ", "  ", options.width).iter().enumerate()
-    {
+    for (index, line) in wrap(heading, "  ", "  ", options.width).iter().enumerate() {
         let style = (options.colour && index == 0).then_some(Style::Bold);
         writeln!(out, "{}", painted(line, style))?;
     }
@@ -435,6 +449,38 @@ fn write_version(
         layout::write_line(columns, layout, cell_of, out)?;
     }
     Ok(())
+}
+
+/// The newest version of each secret: the last in the order of the report.
+fn newest<'a>(
+    versions: &[Vec<&'a Consumer>],
+) -> BTreeSet<(&'a Option<String>, &'a Option<String>)> {
+    let mut last = BTreeMap::new();
+    for it in versions.iter().filter_map(|it| it.first()) {
+        last.insert(&it.secret_id, &it.version);
+    }
+    last.into_iter().collect()
+}
+
+/// When nobody who switched would be met any more: the earliest cutoff that makes sense.
+fn cutoff_fact(consumers: &[&Consumer], as_of: Timestamp) -> Option<String> {
+    let is_retired = consumers[0].retired_time().is_some_and(|it| it <= as_of);
+    if consumers[0].secret_id.is_none() || is_retired {
+        return None;
+    }
+    let uses_it = |it: &&&Consumer| it.last_used_time.is_some() && !it.is_by_principal();
+    let users: Vec<_> = consumers.iter().filter(uses_it).collect();
+    let has_switched =
+        |it: &&&&Consumer| matches!(it.state.as_deref(), Some("switched" | "settled"));
+    let waiting = users.len() - users.iter().filter(has_switched).count();
+    if waiting > 0 {
+        return Some(format!(
+            "{waiting} of {} not switched",
+            text::counted(users.len(), "consumer")
+        ));
+    }
+    let quiet = users.iter().filter_map(|it| it.soak_until_time).max()?;
+    Some(format!("earliest cutoff {}", text::minute(quiet.max(as_of))))
 }
 
 /// The heading of a version: its name, then what is known of its life.

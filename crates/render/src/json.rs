@@ -46,8 +46,15 @@ pub(crate) fn write_lines(
     Ok(())
 }
 
+/// Writes one document on one line.
+pub fn json_document(value: &serde_json::Value, out: &mut dyn Write) -> Result<(), RenderError> {
+    write_value(value, &mut *out)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
 /// A value as JSON text on one line, nothing hidden in it.
-pub(crate) fn to_text(value: &serde_json::Value) -> Result<String, RenderError> {
+pub fn to_text(value: &serde_json::Value) -> Result<String, RenderError> {
     let mut bytes = Vec::new();
     write_value(value, &mut bytes)?;
     // The serializer writes UTF-8 only, so nothing is lost here.

@@ -12,6 +12,8 @@ mod inventory;
 mod json;
 mod layout;
 mod ocsf;
+pub mod page;
+mod readiness;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -26,7 +28,10 @@ use arrow_schema::{DataType, Schema};
 
 pub use cell::json_value;
 pub use inventory::inventory;
+pub use json::{json_document, to_text as json_text};
 pub use ocsf::ocsf;
+pub use readiness::readiness;
+pub use text::escape;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

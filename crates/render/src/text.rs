@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthChar;
 /// must not repaint the screen, nor a direction mark reorder the line. Marks that
 /// take no cell of their own are written out too, so the width of the result is
 /// the sum of the widths of its characters.
-pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+pub fn escape(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|it| (b' '..=b'~').contains(&it)) || !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }

@@ -1,12 +1,12 @@
 //! One consumer: where it stands between the old version and a newer one, and how long its
 //! silence must last.
 
-use std::collections::BTreeMap;
+use crate::evidence::{Activity, Consumer, Declared, Evidence, Policy, SECOND, Side};
+use crate::history::{Observed, Rhythm, Times};
+use crate::soak::{Method, Soak, TWO_WEEKS, extended_seconds, is_told, longest};
 
-use crate::evidence::{Activity, Consumer, Declared, Evidence, Outcome, Policy, SECOND, Side};
-use crate::soak::{GAPS_MIN, Soak, soak};
-
-const HOUR: f64 = 3600.0;
+/// Clocks of two sources may differ by this: uses of two versions that overlap by less do not.
+const SKEW: i64 = 300 * SECOND;
 
 /// Where a consumer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -28,6 +28,22 @@ pub enum State {
     Dormant,
     /// Only ever used a newer version.
     NewOnly,
+}
+
+impl State {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OldOnly => "old_only",
+            Self::Both => "both",
+            Self::Switched => "switched",
+            Self::Settled => "settled",
+            Self::Reverted => "reverted",
+            Self::FailingNew => "failing_new",
+            Self::Dormant => "dormant",
+            Self::NewOnly => "new_only",
+        }
+    }
 }
 
 /// What is known of one consumer.
@@ -96,64 +112,18 @@ pub(crate) fn by_consumer(evidence: &Evidence) -> Vec<Vec<&Activity>> {
     all
 }
 
-/// How many decisions a verdict over these consumers takes, which share its risk.
-pub(crate) fn decisions(consumers: &[Vec<&Activity>]) -> usize {
-    let of_one = |activities: &Vec<&Activity>| {
-        let mut processes: Vec<u32> = activities.iter().map(|it| it.process).collect();
-        processes.sort_unstable();
-        processes.dedup();
-        1 + processes.len()
-    };
-    consumers.iter().map(of_one).sum::<usize>().max(1)
+/// The activities of each process, in the order of time.
+fn by_process<'a>(activities: &[&'a Activity]) -> Vec<Vec<&'a Activity>> {
+    let mut sorted = activities.to_vec();
+    sorted.sort_by_key(|it| it.process);
+    sorted.chunk_by(|a, b| a.process == b.process).map(<[_]>::to_vec).collect()
 }
 
-fn processes<'a>(activities: &[&'a Activity]) -> BTreeMap<u32, Vec<&'a Activity>> {
-    let mut all: BTreeMap<u32, Vec<&Activity>> = BTreeMap::new();
-    for it in activities {
-        all.entry(it.process).or_default().push(it);
-    }
-    all
-}
-
-/// The uses and refusals that decide.
-#[derive(Debug, Default)]
-struct Times {
-    old_last: Option<i64>,
-    new_first: Option<i64>,
-    new_last: Option<i64>,
-    new_rejected: Option<i64>,
-}
-
-impl Times {
-    fn of(activities: &[&Activity]) -> Self {
-        let mut times = Self::default();
-        for it in activities {
-            let last = Some(it.last_time);
-            match (it.version, it.outcome) {
-                (Side::Old, Outcome::Used) => times.old_last = times.old_last.max(last),
-                (Side::New, Outcome::Used) => {
-                    let first = times.new_first.map_or(it.first_time, |at| at.min(it.first_time));
-                    times.new_first = Some(first);
-                    times.new_last = times.new_last.max(last);
-                }
-                (Side::New, Outcome::Rejected) => times.new_rejected = times.new_rejected.max(last),
-                _ => {}
-            }
-        }
-        times
-    }
-
-    fn is_over(&self) -> bool {
-        self.new_last > self.old_last
-    }
-}
-
-/// One consumer's answer; `share` is its part of the risk for each decision about it.
+/// One consumer's answer.
 pub(crate) fn answer(
     consumer: &Consumer,
     activities: &[&Activity],
     evidence: &Evidence,
-    share: f64,
     policy: &Policy,
 ) -> ConsumerAnswer {
     let times = Times::of(activities);
@@ -161,7 +131,6 @@ pub(crate) fn answer(
     let shown_by = shown_by(activities);
     let observed = Observed::new(evidence, &shown_by);
     let interval = declared.and_then(|it| it.interval_seconds);
-    let whole = Rhythm::of(activities, times.new_first, &observed);
     let mut answer = ConsumerAnswer {
         state: None,
         is_declared: declared.is_some(),
@@ -176,15 +145,16 @@ pub(crate) fn answer(
         shown_by,
     };
     if let Some(old_last) = times.old_last {
-        let soak = whole.soak(share, interval, policy);
+        let whole = Rhythm::of(activities, times.new_first, &observed);
+        let soak = whole.soak(interval, policy);
         answer.wait(old_last, soak, &observed);
-        let quiet = (observed.watermark - old_last.max(times.new_last.unwrap_or(old_last))) as f64;
-        let is_silent = quiet > soak.seconds * SECOND as f64;
-        judge_processes(&mut answer, activities, &whole, &times, &observed, (share, policy));
-        answer.state = Some(state(&times, &answer, &whole, is_silent, observed.watermark));
+        let heard = times.new_last.max(times.new_rejected).max(Some(old_last)).unwrap_or(old_last);
+        let is_silent = observed.quiet_seconds(heard) > soak.seconds;
+        let copies = Copies::of(activities, times.new_first, &observed);
+        copies.judge(&mut answer, &observed, interval, policy);
+        answer.state = Some(state(&times, &answer, &whole, &copies, is_silent, &observed));
     } else if times.new_last.is_some() || times.new_rejected.is_some() {
-        let is_failing = times.new_rejected > times.new_last;
-        answer.state = Some(if is_failing { State::FailingNew } else { State::NewOnly });
+        answer.state = Some(if times.is_refused() { State::FailingNew } else { State::NewOnly });
     }
     answer
 }
@@ -202,64 +172,147 @@ impl ConsumerAnswer {
     }
 }
 
-/// A process that used the old version must use a newer one, or be gone: quiet on both for
-/// longer than its own rhythm explains. One restarted copy does not speak for the others.
-fn judge_processes(
-    answer: &mut ConsumerAnswer,
-    activities: &[&Activity],
-    whole: &Rhythm,
-    times: &Times,
-    observed: &Observed,
-    (share, policy): (f64, &Policy),
-) {
-    let Some(new_first) = times.new_first else { return };
-    let mut few: Vec<&Activity> = Vec::new();
-    for (process, own) in processes(activities) {
-        let of_process = Times::of(&own);
-        let Some(last) = of_process.old_last.filter(|_| !of_process.is_over()) else { continue };
-        let rhythm = Rhythm::of(&own, Some(new_first), observed);
-        if rhythm.gaps.len() < GAPS_MIN {
-            few.extend(own);
-        } else {
-            judge_process(answer, process, last, rhythm.soak(share, None, policy), observed);
+/// The copies of a consumer that moves to a newer version, as far as they are not known to have
+/// left the old one by their first use of the newer.
+struct Copies<'a> {
+    /// When the consumer first used a newer version; before that, copies decide nothing.
+    new_first: Option<i64>,
+    /// Those that show a rhythm of their own.
+    steady: Vec<Process<'a>>,
+    /// Those that live shortly, one per run or deployment, or were hardly seen: they show their
+    /// rhythm together only.
+    others: Vec<Process<'a>>,
+}
+
+/// One of them.
+struct Process<'a> {
+    number: usize,
+    activities: Vec<&'a Activity>,
+    times: Times,
+    /// When it last used the old version.
+    old_last: i64,
+    /// Whether its uses of both versions overlap.
+    overlaps: bool,
+    rhythm: Rhythm,
+}
+
+impl<'a> Process<'a> {
+    fn of(activities: Vec<&'a Activity>, new_first: i64, observed: &Observed) -> Option<Self> {
+        let times = Times::of(&activities);
+        let old_last = times.old_last?;
+        let rhythm = Rhythm::of(&activities, Some(new_first), observed);
+        let number = activities.first()?.process as usize;
+        let overlaps = times.new_first.is_some_and(|it| old_last - it > SKEW);
+        Some(Self { number, activities, times, old_last, overlaps, rhythm })
+    }
+
+    /// Whether it used no newer version since the old one.
+    fn is_behind(&self) -> bool {
+        !self.times.is_over()
+    }
+
+    fn is_steady(&self) -> bool {
+        let first = self.times.first.unwrap_or(self.old_last);
+        let life = (self.old_last - first) as f64 / SECOND as f64;
+        life >= TWO_WEEKS && is_told(&self.rhythm.gaps)
+    }
+}
+
+impl<'a> Copies<'a> {
+    fn of(activities: &[&'a Activity], new_first: Option<i64>, observed: &Observed) -> Self {
+        let mut copies = Self { new_first, steady: Vec::new(), others: Vec::new() };
+        let Some(from) = new_first else { return copies };
+        for copy in
+            by_process(activities).into_iter().filter_map(|it| Process::of(it, from, observed))
+        {
+            if copy.is_steady() {
+                copies.steady.push(copy);
+            } else if copy.is_behind() || copy.overlaps {
+                copies.others.push(copy);
+            }
+        }
+        copies
+    }
+
+    /// A copy that used the old version must use a newer one, or be gone: quiet on both for longer
+    /// than its rhythm explains. One restarted copy does not speak for the others.
+    fn judge(
+        &self,
+        answer: &mut ConsumerAnswer,
+        observed: &Observed,
+        interval: Option<u64>,
+        policy: &Policy,
+    ) {
+        for copy in &self.steady {
+            let soak = copy.rhythm.soak(None, policy);
+            judge_copy(answer, copy, soak, copy.rhythm.quiet_at_most(), observed);
+        }
+        if !self.others.is_empty() {
+            let (soak, usual) = self.soak_of_others(observed, interval, policy);
+            for copy in &self.others {
+                judge_copy(answer, copy, soak, usual, observed);
+            }
         }
     }
-    // Copies that live shortly, one per run or deployment, show their rhythm together only.
-    few.sort_by_key(|it| (it.first_time, it.last_time));
-    let mut last_of: BTreeMap<u32, i64> = BTreeMap::new();
-    for it in few.iter().filter(|it| it.version == Side::Old && it.outcome == Outcome::Used) {
-        let last = last_of.entry(it.process).or_insert(it.last_time);
-        *last = it.last_time.max(*last);
+
+    /// The soak that follows from all uses of the others, but no shorter than the longest gap
+    /// within any of them asks for; and for how long they usually are quiet at most.
+    fn soak_of_others(
+        &self,
+        observed: &Observed,
+        interval: Option<u64>,
+        policy: &Policy,
+    ) -> (Soak, f64) {
+        let mut all: Vec<&Activity> =
+            self.others.iter().flat_map(|it| &it.activities).copied().collect();
+        all.sort_by_key(|it| (it.first_time, it.last_time));
+        let together = Rhythm::of(&all, self.new_first, observed);
+        let within: Vec<f64> = self.others.iter().flat_map(|it| &it.rhythm.gaps).copied().collect();
+        let mut soak = together.soak(interval, policy);
+        let seconds =
+            extended_seconds(&within, together.share(policy)).min(policy.rare_floor_seconds);
+        if seconds > soak.seconds {
+            let is_rare = seconds >= policy.rare_floor_seconds;
+            let method = if is_rare { Method::RareFloor } else { Method::TailModel };
+            let longest_gap_seconds = Some(longest(&within));
+            soak = Soak { gap_count: within.len(), longest_gap_seconds, method, seconds };
+        }
+        (soak, together.quiet_at_most().max(longest(&within)))
     }
-    let together = Rhythm::of(&few, Some(new_first), observed);
-    let pooled = if together.gaps.len() < GAPS_MIN {
-        policy_of(whole, share, policy, &together)
-    } else {
-        together.soak(share, None, policy)
-    };
-    for (process, last) in last_of {
-        judge_process(answer, process, last, pooled, observed);
+
+    fn all(&self) -> impl Iterator<Item = &Process<'a>> {
+        self.steady.iter().chain(&self.others)
+    }
+
+    /// Whether a copy that is behind and not known to be gone was refused with the newer version.
+    fn is_refused(&self, open: &[usize]) -> bool {
+        self.all().any(|it| it.times.is_refused() && open.contains(&it.number))
+    }
+
+    /// Whether a copy used the old version within its rhythm before `new_last`, the newer one's
+    /// last use, and after its own first use of the newer one.
+    fn uses_both(&self, new_last: i64) -> bool {
+        self.all().filter(|it| it.overlaps).any(|it| {
+            let ahead = (new_last - it.old_last) as f64 / SECOND as f64;
+            ahead <= it.rhythm.usual_seconds()
+        })
     }
 }
 
-/// The soak of a few odd copies: no rhythm is told from them, so that of rare jobs holds.
-fn policy_of(whole: &Rhythm, share: f64, policy: &Policy, together: &Rhythm) -> Soak {
-    let own = soak(&together.gaps, share, None, policy);
-    let of_whole = whole.soak(share, None, policy);
-    if of_whole.seconds > own.seconds { of_whole } else { own }
-}
-
-fn judge_process(
+/// Waits for one copy. If it is behind it is open until it is quiet for longer than it usually is,
+/// or, where no rhythm is told, until the soak is over.
+fn judge_copy(
     answer: &mut ConsumerAnswer,
-    process: u32,
-    last: i64,
+    copy: &Process<'_>,
     soak: Soak,
+    usual: f64,
     observed: &Observed,
 ) {
-    answer.wait(last, soak, observed);
-    let hole = observed.last_hole_after(last).unwrap_or(last);
-    if observed.watermark < hole.saturating_add((soak.seconds * SECOND as f64) as i64) {
-        answer.open_processes.push(process as usize);
+    answer.wait(copy.old_last, soak, observed);
+    let least = if soak.method == Method::RareFloor { soak.seconds } else { usual };
+    let quiet = observed.quiet_seconds(copy.old_last);
+    if copy.is_behind() && quiet < least.min(soak.seconds) {
+        answer.open_processes.push(copy.number);
     }
 }
 
@@ -267,31 +320,30 @@ fn state(
     times: &Times,
     answer: &ConsumerAnswer,
     whole: &Rhythm,
+    copies: &Copies<'_>,
     is_silent: bool,
-    watermark: i64,
+    observed: &Observed,
 ) -> State {
-    let Some(old_last) = times.old_last else { return State::NewOnly };
-    if times.new_rejected > times.new_last {
-        return State::FailingNew;
-    }
     if is_silent && !times.is_over() {
         return State::Dormant;
     }
-    let (Some(new_first), Some(new_last)) = (times.new_first, times.new_last) else {
+    if times.is_refused() || copies.is_refused(&answer.open_processes) {
+        return State::FailingNew;
+    }
+    let (Some(old_last), Some(new_last)) = (times.old_last, times.new_last) else {
         return State::OldOnly;
     };
-    if times.is_over() && answer.until_time.is_some_and(|it| it <= watermark) {
+    if !times.is_over() {
+        let behind = (old_last - new_last) as f64 / SECOND as f64;
+        return if behind > whole.usual_seconds() { State::Reverted } else { State::Both };
+    }
+    if answer.until_time.is_some_and(|it| it <= observed.watermark) {
         return State::Settled;
     }
-    let rhythm = (whole.usual_seconds() * SECOND as f64) as i64;
-    if !answer.open_processes.is_empty() && times.is_over() {
-        return State::Both;
-    }
-    match old_last - new_last {
-        _ if old_last < new_first => State::Switched,
-        behind if behind > rhythm => State::Reverted,
-        behind if -behind > rhythm => State::Switched,
-        _ => State::Both,
+    if copies.uses_both(new_last) || !answer.open_processes.is_empty() {
+        State::Both
+    } else {
+        State::Switched
     }
 }
 
@@ -314,93 +366,4 @@ fn shown_by(activities: &[&Activity]) -> Vec<usize> {
 fn is_straggler(activities: &[&Activity], cutoff: Option<i64>) -> bool {
     let Some(cutoff) = cutoff else { return false };
     activities.iter().any(|it| it.version == Side::Old && it.last_time >= cutoff)
-}
-
-/// What the sources that show a consumer could have shown.
-pub(crate) struct Observed {
-    /// In the order of time, none touching another.
-    holes: Vec<(i64, i64)>,
-    /// Up to here all of the sources are complete.
-    pub(crate) watermark: i64,
-}
-
-impl Observed {
-    pub(crate) fn new(evidence: &Evidence, rows: &[usize]) -> Self {
-        let coverage: Vec<_> = rows.iter().filter_map(|it| evidence.coverage.get(*it)).collect();
-        let complete = coverage.iter().map(|it| it.watermark_time).min();
-        // A row that is missing says nothing of any time.
-        let watermark = if coverage.len() == rows.len() { complete } else { None };
-        let mut spans: Vec<(i64, i64)> = coverage
-            .iter()
-            .flat_map(|it| &it.holes)
-            .filter(|it| it.start_time < evidence.as_of_time)
-            .map(|it| (it.start_time, it.end_time.min(evidence.as_of_time)))
-            .collect();
-        spans.sort_unstable();
-        let mut holes: Vec<(i64, i64)> = Vec::new();
-        for (start, end) in spans {
-            match holes.last_mut() {
-                Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                _ => holes.push((start, end)),
-            }
-        }
-        Self { holes, watermark: watermark.unwrap_or(i64::MIN).min(evidence.as_of_time) }
-    }
-
-    /// The end of the last hole that may hide a use after `time`.
-    pub(crate) fn last_hole_after(&self, time: i64) -> Option<i64> {
-        self.holes.last().map(|it| it.1).filter(|it| *it > time)
-    }
-
-    /// The seconds between two instants that no hole hides.
-    fn seconds(&self, from: i64, to: i64) -> f64 {
-        let first = self.holes.partition_point(|it| it.1 <= from);
-        let within = self.holes[first..].iter().take_while(|it| it.0 < to);
-        let hidden: i64 = within.map(|it| it.1.min(to) - it.0.max(from)).sum();
-        (to - from - hidden) as f64 / SECOND as f64
-    }
-}
-
-/// The gaps between a consumer's uses.
-struct Rhythm {
-    /// In observed seconds.
-    gaps: Vec<f64>,
-    /// Which of the gaps after the first use of a newer version is the one in question, from 1.
-    turn: usize,
-}
-
-impl Rhythm {
-    /// Of all uses until the first of a newer version, from then on of the old version's only:
-    /// what is left of it may have a slower rhythm than the whole had.
-    fn of(activities: &[&Activity], new_first: Option<i64>, observed: &Observed) -> Self {
-        let is_after = |time: i64| new_first.is_some_and(|it| time >= it);
-        let mut rhythm = Self { gaps: Vec::new(), turn: 1 };
-        let mut last: Option<i64> = None;
-        for it in activities.iter().filter(|it| it.outcome == Outcome::Used) {
-            if is_after(it.first_time) && it.version != Side::Old {
-                continue;
-            }
-            if let Some(from) = last.filter(|from| *from < it.first_time) {
-                let gap = observed.seconds(from, it.first_time);
-                if gap > 0.0 {
-                    rhythm.gaps.push(gap);
-                }
-                rhythm.turn += usize::from(is_after(it.first_time));
-            }
-            last = last.max(Some(it.last_time));
-        }
-        rhythm
-    }
-
-    fn soak(&self, share: f64, interval: Option<u64>, policy: &Policy) -> Soak {
-        let turn = self.turn as f64;
-        soak(&self.gaps, share / (turn * (turn + 1.0)), interval, policy)
-    }
-
-    /// Three times the mean gap: within it, uses of two versions are taken to be one time's.
-    fn usual_seconds(&self) -> f64 {
-        let count = self.gaps.len().max(1) as f64;
-        let mean = self.gaps.iter().sum::<f64>() / count;
-        if self.gaps.is_empty() { 35.0 * 24.0 * HOUR } else { (3.0 * mean).max(HOUR) }
-    }
 }

@@ -112,8 +112,11 @@ pub struct Coverage {
     pub scope: String,
     /// The first event.
     pub start_time: i64,
-    /// The last event: up to here it is complete.
+    /// The last event: up to here it is complete, but for what `delay_seconds` says.
     pub watermark_time: i64,
+    /// How much later than others an event may arrive: so long before the watermark, and before
+    /// the instant of the question, one may still be missing.
+    pub delay_seconds: u64,
     /// Whether it names credentials of the kinds by which the version is known.
     pub shows_kind: bool,
     /// Spans that may hide a use.
@@ -134,7 +137,7 @@ pub struct Hole {
 /// The risk that is taken, and the least time that is waited.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// The chance, for the verdict as a whole, that a consumer is called quiet and is not.
+    /// The chance, for the verdict as a whole, that it passes while a consumer goes on.
     pub alpha: f64,
     /// No soak is shorter.
     pub floor_seconds: f64,

@@ -1,7 +1,8 @@
 //! The verdict, and its reasons as data. docs/verdicts.md says what to do about each code.
 
-use crate::consumer::{Broken, ConsumerAnswer, Observed, State, answer, by_consumer, decisions};
+use crate::consumer::{Broken, ConsumerAnswer, State, answer, by_consumer};
 use crate::evidence::{Activity, Evidence, Outcome, Policy, SECOND, Side};
+use crate::history::Observed;
 use crate::soak::Method;
 
 /// May the version be revoked?
@@ -14,6 +15,17 @@ pub enum Verdict {
     Used,
     /// Nobody is known to need it, but the logs do not allow saying so.
     Unknown,
+}
+
+impl Verdict {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotUsed => "not_used",
+            Self::Used => "used",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Why a verdict is not `not_used`.
@@ -51,10 +63,9 @@ pub struct Answer {
 /// Judges one version; with `cutoff_time`, also replays history as if it had been revoked then.
 pub fn judge(evidence: &Evidence, policy: &Policy, cutoff_time: Option<i64>) -> Answer {
     let groups = by_consumer(evidence);
-    let share = policy.alpha / decisions(&groups) as f64;
     let each = evidence.consumers.iter().zip(&groups);
     let consumers: Vec<ConsumerAnswer> =
-        each.map(|(it, own)| answer(it, own, evidence, share, policy)).collect();
+        each.map(|(it, own)| answer(it, own, evidence, policy)).collect();
     let mut reasons = Vec::new();
     for (place, it) in consumers.iter().enumerate() {
         consumer_reasons(&mut reasons, place, it, evidence);

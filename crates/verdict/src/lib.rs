@@ -11,12 +11,15 @@
 
 mod consumer;
 mod evidence;
+mod history;
 mod judge;
 mod soak;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use consumer::{Broken, ConsumerAnswer, State};
 pub use evidence::{Activity, Consumer, Coverage, Declared, Evidence, Hole, Outcome, Policy, Side};
 pub use judge::{Answer, Reason, Verdict, judge};
 pub use soak::{Method, Soak, soak};
+pub use words::CODES;

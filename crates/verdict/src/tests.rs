@@ -116,6 +116,54 @@ fn one_restarted_copy_does_not_speak_for_the_others() {
 }
 
 #[test]
+fn thousands_of_copies_that_are_gone_make_nobody_wait_longer() {
+    let mut evidence = switched(92 * DAY);
+    evidence.processes = (0..3000).map(|it| format!("pod-{it}")).collect();
+    for it in &mut evidence.activities {
+        // Each lives for three hours; those that have the new version are other ones.
+        it.process = u32::try_from(it.first_time / (3 * HOUR)).unwrap();
+    }
+    assert_eq!(verdict(&evidence), (Verdict::NotUsed, vec![]));
+    // A copy that comes once a month is not drowned by the others.
+    let mut rare = uses(Side::Old, [20 * DAY, 50 * DAY, 80 * DAY]);
+    rare.iter_mut().for_each(|it| it.process = 2999);
+    evidence.activities.extend(rare);
+    assert_eq!(verdict(&evidence).1, ["process_uses_old"]);
+}
+
+#[test]
+fn a_copy_that_used_the_new_version_too_keeps_to_its_own_rhythm() {
+    // A copy that runs weekly and uses both versions in each run, the newer one last.
+    let mut weekly = uses(Side::Old, (0..14).map(|it| it * 7 * DAY));
+    weekly.extend(uses(Side::New, [91 * DAY + HOUR]));
+    weekly.iter_mut().for_each(|it| it.process = 1);
+    let mut evidence = switched(97 * DAY);
+    evidence.activities.extend(weekly);
+    assert_eq!(verdict(&evidence), (Verdict::Used, vec!["soak_not_over"]));
+}
+
+#[test]
+fn an_event_that_may_still_arrive_is_waited_for() {
+    let mut evidence = switched((90 * 24 + 24) * HOUR);
+    assert_eq!(verdict(&evidence).0, Verdict::NotUsed);
+    evidence.coverage[0].delay_seconds = 2 * 3600;
+    assert_eq!(verdict(&evidence), (Verdict::Unknown, vec!["coverage_behind"]));
+    evidence.as_of_time += HOUR;
+    evidence.coverage[0].watermark_time += HOUR;
+    assert_eq!(verdict(&evidence).0, Verdict::NotUsed);
+}
+
+#[test]
+fn clocks_that_differ_by_minutes_do_not_make_a_switch_look_like_both() {
+    let mut evidence = switched((90 * 24 + 2) * HOUR);
+    evidence.activities.extend(uses(Side::Old, [90 * 24 * HOUR + 200 * SECOND]));
+    let state = |it: &Evidence| judge(it, &Policy::default(), None).consumers[0].state;
+    assert_eq!(state(&evidence), Some(State::Switched));
+    evidence.activities.extend(uses(Side::Old, [90 * 24 * HOUR + 400 * SECOND]));
+    assert_eq!(state(&evidence), Some(State::Both));
+}
+
+#[test]
 fn states_follow_the_order_of_uses() {
     let state = |old: Vec<i64>, new: Vec<i64>, as_of: i64| {
         let mut all = uses(Side::Old, old);
@@ -181,13 +229,19 @@ fn the_soak_grows_with_the_wanted_risk_and_never_falls_below_the_floor() {
     let daily = vec![86_400.0; 60];
     let one = soak(&daily, 0.01, None, &policy);
     assert_eq!(one.method, Method::TailModel);
-    // ln 0.01 / ln (1 / 61) = 1.12 days.
-    assert!((one.seconds / 86_400.0 - 1.1202).abs() < 0.001, "{one:?}");
+    // 60! G(2.1352) / G(62.1352) = 0.01.
+    assert!((one.seconds / 86_400.0 - 1.1352).abs() < 0.001, "{one:?}");
+    // 5! G(4.6974) / G(9.6974) = 0.01.
+    let five = soak(&daily[..5], 0.01, None, &policy);
+    assert!(five.seconds < 7.0 * 86_400.0 + 1.0 && five.method == Method::ShortHistory, "{five:?}");
+    let weekly = soak(&[7.0 * 86_400.0; 5], 0.01, None, &policy);
+    assert!((weekly.seconds / 86_400.0 / 7.0 - 3.6974).abs() < 0.001, "{weekly:?}");
     assert!(soak(&daily, 0.0001, None, &policy).seconds > 2.0 * 86_400.0);
     let many = vec![86_400.0; 400];
     assert_eq!(soak(&many, 0.01, None, &policy).method, Method::LongestGap);
-    assert_eq!(soak(&[60.0; 400], 0.01, None, &policy).method, Method::Floor);
-    assert_eq!(soak(&[60.0; 3], 0.01, None, &policy).method, Method::RareFloor);
+    assert_eq!(soak(&[3600.0; 400], 0.01, None, &policy).method, Method::Floor);
+    // One run of seven hours tells nothing of the next.
+    assert_eq!(soak(&[60.0; 400], 0.01, None, &policy).method, Method::RareFloor);
     let weekly = soak(&[60.0; 3], 0.01, Some(7 * 86_400), &policy);
     assert_eq!((weekly.method, weekly.seconds), (Method::Schedule, 14.0 * 86_400.0));
 }

@@ -323,3 +323,40 @@ proptest! {
         }
     }
 }
+
+/// Two versions of one secret; who used the old one is in `states`, quiet from `quiet` on.
+fn rotation(states: [&str; 2], quiet: &str) -> String {
+    let rows = batch(vec![
+        ("secret_id", text(&["a", "a", "a"])),
+        ("version", text(&["1", "1", "2"])),
+        ("workload", text(&["one", "two", "two"])),
+        ("environment", text(&["staging", "prod", "prod"])),
+        ("last_used_time", instants(&["2026-04-10T00:00:00Z", "2026-04-02T00:00:00Z", AS_OF])),
+        ("soak_until_time", instants(&["2026-04-12T00:00:00Z", quiet, quiet])),
+        ("use_count", numbers(&[1, 1, 1])),
+        ("state", text(&[states[0], states[1], states[1]])),
+    ]);
+    shown(&rows, &at(100))
+}
+
+#[test]
+fn the_earliest_cutoff_is_shown_once_all_have_switched() {
+    let heading = |shown: &str, version: &str| {
+        let start = format!("a  version {version}");
+        shown.lines().find(|it| it.starts_with(&start)).expect("a heading").to_owned()
+    };
+    let all = rotation(["settled", "switched"], "2026-05-03T00:00:00Z");
+    assert!(heading(&all, "1").ends_with("earliest cutoff 2026-05-03 00:00Z"), "{all}");
+    assert!(!heading(&all, "2").contains("cutoff"), "{all}");
+    let past = rotation(["settled", "settled"], "2026-04-03T00:00:00Z");
+    assert!(heading(&past, "1").ends_with("earliest cutoff 2026-04-29 00:00Z"), "{past}");
+    let some = rotation(["old_only", "settled"], "2026-04-03T00:00:00Z");
+    assert!(heading(&some, "1").ends_with("1 of 2 consumers not switched"), "{some}");
+}
+
+#[test]
+fn production_stands_before_what_else_there_is() {
+    let shown = rotation(["settled", "settled"], "2026-04-03T00:00:00Z");
+    let place = |name: &str| shown.find(&format!("    {name} ")).or_else(|| shown.find(name));
+    assert!(place("two") < place("one"), "{shown}");
+}

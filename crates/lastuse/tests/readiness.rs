@@ -1,0 +1,140 @@
+//! `readiness` over made-up estates: never "not used" of a version that somebody is known to need,
+//! and the dry run names whoever used it after the cutoff.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use common::{Estate, Run, call, folder, ingest};
+use lastuse_estate::EstateConfig;
+use serde_json::Value;
+
+fn ask(estate: &Estate, data: &Path, secret: &str, version: &str, more: &[&str]) -> Run {
+    let as_of = estate.truth.as_of_time.to_string();
+    let question = ["--as-of", &as_of, "readiness", "--secret", secret, "--version", version];
+    call(data, question.iter().chain(more))
+}
+
+fn document(run: &Run) -> Value {
+    serde_json::from_str(&run.stdout).expect("a document")
+}
+
+/// Workloads of a list.
+fn workloads(list: &Value) -> BTreeSet<String> {
+    let rows = list.as_array().expect("a list").iter();
+    rows.map(|it| it["workload"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_verdict_is_never_not_used_while_somebody_has_not_switched() {
+    let (estate, data) = (Estate::new(&EstateConfig::demo().with_seed(21)), folder());
+    estate.import(data.path());
+    ingest(data.path(), [estate.logs()]);
+    let mut asked = BTreeSet::new();
+    for it in &estate.truth.states {
+        if !asked.insert((&it.secret_id, &it.old_version)) {
+            continue;
+        }
+        let cutoff = "2026-04-12T00:00:00Z";
+        let args = ["--format", "json", "--cutoff", cutoff];
+        let run = ask(&estate, data.path(), &it.secret_id, &it.old_version, &args);
+        let document = document(&run);
+        let expected = match document["verdict"].as_str() {
+            Some("not_used") => 0,
+            Some("used") => 3,
+            _ => 4,
+        };
+        assert_eq!(run.code, Some(expected), "{document}");
+        assert_states(&estate, &document);
+        assert_broken(&estate, &document, cutoff);
+    }
+    assert!(asked.len() >= 5, "{asked:?}");
+}
+
+/// Whoever is known to need the old version is named with its state.
+fn assert_states(estate: &Estate, document: &Value) {
+    let (secret, version) = (&document["secret_id"], &document["version"]);
+    for it in &estate.truth.states {
+        let is_it = *secret == it.secret_id.as_str() && *version == it.old_version.as_str();
+        if !is_it || it.state == "new_only" {
+            continue;
+        }
+        let rows = document["consumers"].as_array().expect("a list");
+        let states: BTreeSet<&str> = rows
+            .iter()
+            .filter(|row| row["workload"] == it.workload.as_str())
+            .filter_map(|row| row["state"].as_str())
+            .collect();
+        let is_over = it.state == "switched" && states == BTreeSet::from(["settled"]);
+        assert!(is_over || states == BTreeSet::from([it.state.as_str()]), "{it:?}: {document}");
+        let needs_it =
+            matches!(it.state.as_str(), "old_only" | "both" | "reverted" | "failing_new");
+        if needs_it {
+            assert_eq!(document["verdict"], "used", "{it:?}");
+        }
+    }
+}
+
+/// The dry run names those, and only those, who used the version from then on.
+fn assert_broken(estate: &Estate, document: &Value, cutoff: &str) {
+    let cutoff = cutoff.parse().expect("an instant");
+    let (secret, version) = (&document["secret_id"], &document["version"]);
+    let expected: BTreeSet<String> = estate
+        .truth
+        .versions
+        .iter()
+        .filter(|it| *secret == it.secret_id.as_str() && *version == it.version.as_str())
+        .filter(|it| it.last_used_time.max(it.derived_last_used_time) >= Some(cutoff))
+        .map(|it| it.workload.clone())
+        .collect();
+    assert_eq!(workloads(&document["would_break"]), expected, "{secret} {version}");
+}
+
+#[test]
+fn people_see_the_verdict_first_and_no_line_is_cut_off_in_a_pipe() {
+    let (estate, data) =
+        (Estate::new(&EstateConfig { days: 20, events: 3_000, ..EstateConfig::demo() }), folder());
+    estate.import(data.path());
+    ingest(data.path(), [estate.logs()]);
+    let it = &estate.truth.versions[0];
+    let run = ask(&estate, data.path(), &it.secret_id, &it.version, &[]);
+    assert!(matches!(run.code, Some(0 | 3 | 4)), "{run:?}");
+    let start = format!("{} version {} is ", it.secret_id, it.version);
+    assert!(run.stdout.starts_with(&start), "{run:?}");
+    assert!(run.stdout.contains("Logs that could have shown it:"), "{run:?}");
+
+    let unknown = ask(&estate, data.path(), "no/such", "1", &[]).exits(1);
+    assert!(unknown.stderr.starts_with("error: there is no secret `no/such`"));
+    let unknown = ask(&estate, data.path(), &it.secret_id, "77", &[]).exits(1);
+    assert!(unknown.stderr.contains("has no version `77`; there are: "), "{unknown:?}");
+    for wrong in [["--alpha", "2"], ["--floor", "-1"], ["--cutoff", "soon"], ["--format", "csv"]] {
+        ask(&estate, data.path(), &it.secret_id, &it.version, &wrong).exits(2);
+    }
+}
+
+#[test]
+fn the_report_is_one_page_with_every_secret_and_its_verdict() {
+    let (estate, data) =
+        (Estate::new(&EstateConfig { days: 20, events: 3_000, ..EstateConfig::demo() }), folder());
+    estate.import(data.path());
+    ingest(data.path(), [estate.logs()]);
+    let out = data.path().join("report.html");
+    let as_of = estate.truth.as_of_time.to_string();
+    let path = out.to_str().expect("a path in UTF-8");
+    call(data.path(), ["--as-of", &as_of, "report", "--out", path]).exits(0);
+    let page = fs::read_to_string(&out).expect("the page");
+    for it in &estate.truth.versions {
+        assert!(page.contains(&it.secret_id), "{}", it.secret_id);
+    }
+    let answers = ["Yes.", "No.", "Cannot say."].map(|it| page.matches(it).count());
+    assert!(answers.iter().sum::<usize>() > 0, "{answers:?}");
+    assert!(page.contains("Content-Security-Policy"));
+    for outside in ["src=\"http", "href=\"http", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let nowhere = ["report", "--out", "/no/such/folder/report.html"];
+    call(data.path(), nowhere).exits(1);
+    call(data.path(), ["report", "--out", path, "--secret", "no/such"]).exits(1);
+}

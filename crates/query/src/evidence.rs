@@ -1,0 +1,364 @@
+//! Usage and coverage as the crate `verdict` reads them: one history per secret.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringViewArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use datafusion::catalog::Session;
+use datafusion::error::Result;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::{collect, execute_stream};
+use datafusion::prelude::{SessionContext, col, lit};
+use futures::StreamExt;
+use hashbrown::HashMap;
+use lastuse_verdict::{Activity, Consumer, Coverage, Declared, Hole, Outcome};
+
+const USES: &str =
+    "SELECT secret_id, workload, environment, coalesce(instance, source_ip) AS place,
+        user_agent_product, source, coalesce(source_scope, '') AS source_scope, outcome, principal,
+        version_number, is_derived, first_time, last_time, attempt_count
+    FROM version_usage
+    WHERE secret_id IS NOT NULL AND NOT (is_derived AND outcome = 'rejected')";
+const COVERAGE: &str = "SELECT source, source_scope, start_time, watermark_time, holes
+    FROM source_coverage ORDER BY source, source_scope";
+const DECLARED: &str = "SELECT secret_id, workload, environment, interval_seconds, gone_time
+    FROM declared_consumers";
+const VERSIONS: &str = "SELECT secret_id, version_number FROM secret_versions";
+
+/// The columns of [`USES`] that are text, by their place.
+const TEXTS: usize = 9;
+
+/// The queries that histories are made of, planned once.
+#[derive(Debug, Clone)]
+pub(crate) struct Plans {
+    uses: LogicalPlan,
+    coverage: LogicalPlan,
+    declared: LogicalPlan,
+    versions: LogicalPlan,
+}
+
+/// What is known of all secrets, or of one.
+#[derive(Debug, Default)]
+pub(crate) struct Histories {
+    /// By the secret's id.
+    pub(crate) secrets: BTreeMap<String, History>,
+    /// What each source and scope covers; `Activity::shown_by` is a row of it.
+    pub(crate) coverage: Vec<Coverage>,
+}
+
+/// What is known of one secret.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// The numbers of its versions, in their order.
+    pub(crate) versions: Vec<i64>,
+    /// Whom the registry names.
+    pub(crate) declared: Vec<Declared>,
+    /// Who was seen.
+    pub(crate) consumers: Vec<Consumer>,
+    /// Their copies.
+    pub(crate) processes: Vec<String>,
+    /// Whom they acted as, and the newest version that each presented.
+    pub(crate) principals: BTreeMap<String, i64>,
+    /// What they did.
+    pub(crate) uses: Vec<Use>,
+}
+
+/// What was done with a version in an hour.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    /// The number of the version.
+    pub version: i64,
+    /// Whether the log says that the credential was authenticated, or that it was refused.
+    pub is_told: bool,
+    /// All else; the side is for the question to tell.
+    pub activity: Activity,
+}
+
+impl Plans {
+    /// Plans over the views of `context`.
+    pub(crate) async fn new(context: &SessionContext) -> Result<Self> {
+        let state = context.state();
+        Ok(Self {
+            uses: state.create_logical_plan(USES).await?,
+            coverage: state.create_logical_plan(COVERAGE).await?,
+            declared: state.create_logical_plan(DECLARED).await?,
+            versions: state.create_logical_plan(VERSIONS).await?,
+        })
+    }
+
+    /// The histories of all secrets, or of one.
+    pub(crate) async fn read(
+        &self,
+        state: &dyn Session,
+        secret: Option<&str>,
+    ) -> Result<Histories> {
+        let mut histories = Histories::default();
+        for batch in rows(state, &of_secret(&self.versions, secret)?).await? {
+            histories.add_versions(&batch)?;
+        }
+        for batch in rows(state, &of_secret(&self.declared, secret)?).await? {
+            histories.add_declared(&batch)?;
+        }
+        for batch in rows(state, &self.coverage).await? {
+            histories.add_coverage(&batch)?;
+        }
+        let mut names = Names::of(&histories.coverage);
+        let plan = state.create_physical_plan(&of_secret(&self.uses, secret)?).await?;
+        let mut stream = execute_stream(plan, state.task_ctx())?;
+        while let Some(batch) = stream.next().await {
+            histories.add_uses(&batch?, &mut names)?;
+        }
+        Ok(histories)
+    }
+}
+
+/// All rows of a plan.
+pub(crate) async fn rows(state: &dyn Session, plan: &LogicalPlan) -> Result<Vec<RecordBatch>> {
+    collect(state.create_physical_plan(plan).await?, state.task_ctx()).await
+}
+
+fn of_secret(plan: &LogicalPlan, secret: Option<&str>) -> Result<LogicalPlan> {
+    let Some(secret) = secret else { return Ok(plan.clone()) };
+    LogicalPlanBuilder::from(plan.clone()).filter(col("secret_id").eq(lit(secret)))?.build()
+}
+
+/// A column of text.
+pub(crate) fn texts(batch: &RecordBatch, column: usize) -> Result<StringViewArray, ArrowError> {
+    Ok(cast(batch.column(column), &DataType::Utf8View)?.as_string_view().clone())
+}
+
+pub(crate) fn text(array: &StringViewArray, row: usize) -> Option<String> {
+    array.is_valid(row).then(|| array.value(row).to_owned())
+}
+
+/// Instants of a column, in microseconds since 1970.
+pub(crate) fn times(batch: &RecordBatch, column: usize) -> Vec<Option<i64>> {
+    batch.column(column).as_primitive::<TimestampMicrosecondType>().iter().collect()
+}
+
+fn numbers(batch: &RecordBatch, column: usize) -> Result<Vec<Option<i64>>, ArrowError> {
+    let column = cast(batch.column(column), &DataType::Int64)?;
+    Ok(column.as_primitive::<Int64Type>().iter().collect())
+}
+
+impl Histories {
+    fn add_versions(&mut self, batch: &RecordBatch) -> Result<()> {
+        let (secrets, all) = (texts(batch, 0)?, numbers(batch, 1)?);
+        for (row, number) in all.into_iter().enumerate() {
+            let Some(number) = number else { continue };
+            let secret = secrets.value(row).to_owned();
+            let versions = &mut self.secrets.entry(secret).or_default().versions;
+            versions.push(number);
+            versions.sort_unstable();
+        }
+        Ok(())
+    }
+
+    fn add_declared(&mut self, batch: &RecordBatch) -> Result<()> {
+        let (secrets, workloads) = (texts(batch, 0)?, texts(batch, 1)?);
+        let (environments, intervals) = (texts(batch, 2)?, numbers(batch, 3)?);
+        for (row, gone_time) in times(batch, 4).into_iter().enumerate() {
+            let Some(history) = self.secrets.get_mut(secrets.value(row)) else { continue };
+            history.declared.push(Declared {
+                workload: workloads.value(row).to_owned(),
+                environment: text(&environments, row),
+                interval_seconds: intervals[row].and_then(|it| u64::try_from(it).ok()),
+                gone_time,
+            });
+        }
+        Ok(())
+    }
+
+    fn add_coverage(&mut self, batch: &RecordBatch) -> Result<()> {
+        let (sources, scopes) = (texts(batch, 0)?, texts(batch, 1)?);
+        let (starts, watermarks) = (times(batch, 2), times(batch, 3));
+        for row in 0..batch.num_rows() {
+            self.coverage.push(Coverage {
+                source: text(&sources, row).unwrap_or_default(),
+                scope: text(&scopes, row).unwrap_or_default(),
+                // Of a source whose records were all rejected no time is covered.
+                start_time: starts[row].unwrap_or(i64::MAX),
+                watermark_time: watermarks[row].unwrap_or(i64::MIN),
+                holes: holes(batch, 4, row)?,
+                ..Coverage::default()
+            });
+        }
+        Ok(())
+    }
+
+    fn add_uses(&mut self, batch: &RecordBatch, names: &mut Names) -> Result<()> {
+        let mut ids = Vec::with_capacity(TEXTS);
+        let mut columns = Vec::with_capacity(TEXTS);
+        for column in 0..TEXTS {
+            let array = texts(batch, column)?;
+            ids.push(names.ids(&array));
+            columns.push(array);
+        }
+        let versions = numbers(batch, 9)?;
+        let derived: &BooleanArray = batch.column(10).as_boolean();
+        let (first, last, counts) = (times(batch, 11), times(batch, 12), numbers(batch, 13)?);
+        for row in 0..batch.num_rows() {
+            let version = versions[row].unwrap_or_default();
+            let texts: [u32; TEXTS] = std::array::from_fn(|column| ids[column][row]);
+            let key = (texts, version);
+            let place = match names.places.get(&key) {
+                Some(place) => *place,
+                None => {
+                    let values = std::array::from_fn(|column| text(&columns[column], row));
+                    let place = self.place(&texts, version, values, names);
+                    names.places.insert(key, place);
+                    place
+                }
+            };
+            let Some(history) = self.secrets.get_mut(names.secrets[place.secret].as_str()) else {
+                continue;
+            };
+            let (Some(first_time), Some(last_time)) = (first[row], last[row]) else { continue };
+            history.uses.push(Use {
+                version,
+                is_told: place.is_told,
+                activity: Activity {
+                    is_derived: derived.value(row),
+                    first_time,
+                    last_time,
+                    count: counts[row].and_then(|it| u64::try_from(it).ok()).unwrap_or(1),
+                    ..place.activity
+                },
+            });
+        }
+        Ok(())
+    }
+
+    /// Where the uses of one combination of texts go; makes the consumer and the process.
+    fn place(
+        &mut self,
+        key: &[u32; TEXTS],
+        version: i64,
+        values: [Option<String>; TEXTS],
+        names: &mut Names,
+    ) -> Place {
+        let [secret, workload, environment, place, agent, source, scope, outcome, principal] =
+            values;
+        let secret_id = secret.unwrap_or_default();
+        let history = self.secrets.entry(secret_id.clone()).or_default();
+        if let Some(principal) = principal {
+            let newest = history.principals.entry(principal).or_insert(version);
+            *newest = version.max(*newest);
+        }
+        let secret = *names.secret_places.entry(key[0]).or_insert_with(|| {
+            names.secrets.push(secret_id);
+            names.secrets.len() - 1
+        });
+        let consumer = *names.consumers.entry([key[0], key[1], key[2]]).or_insert_with(|| {
+            history.consumers.push(Consumer { workload, environment });
+            (history.consumers.len() - 1) as u32
+        });
+        let process = [key[0], consumer, key[3], key[4]];
+        let process = *names.processes.entry(process).or_insert_with(|| {
+            let parts: Vec<String> = place.into_iter().chain(agent).collect();
+            history.processes.push(parts.join(" "));
+            (history.processes.len() - 1) as u32
+        });
+        let shown_by = *names.coverage.entry([key[5], key[6]]).or_insert_with(|| {
+            // Nothing is known of what it covers: no soak can be over.
+            self.coverage.push(Coverage {
+                source: source.unwrap_or_default(),
+                scope: scope.unwrap_or_default(),
+                start_time: i64::MAX,
+                watermark_time: i64::MIN,
+                ..Coverage::default()
+            });
+            (self.coverage.len() - 1) as u32
+        });
+        let outcome = outcome.as_deref();
+        let is_rejected = outcome == Some("rejected");
+        Place {
+            secret,
+            is_told: is_rejected || matches!(outcome, Some("success" | "denied")),
+            activity: Activity {
+                consumer,
+                process,
+                shown_by,
+                outcome: if is_rejected { Outcome::Rejected } else { Outcome::Used },
+                ..Activity::default()
+            },
+        }
+    }
+}
+
+/// The list of holes in a cell.
+pub(crate) fn holes(batch: &RecordBatch, column: usize, row: usize) -> Result<Vec<Hole>> {
+    let Some(lists) = batch.column(column).as_list_opt::<i32>() else { return Ok(Vec::new()) };
+    if lists.is_null(row) {
+        return Ok(Vec::new());
+    }
+    let of_row = RecordBatch::from(lists.value(row).as_struct());
+    let (starts, ends) = (times(&of_row, 0), times(&of_row, 1));
+    let evidence = texts(&of_row, 2)?;
+    let hole = |(at, (start, end)): (usize, (Option<i64>, Option<i64>))| {
+        Some(Hole {
+            start_time: start?,
+            end_time: end?,
+            evidence: text(&evidence, at).unwrap_or_default(),
+        })
+    };
+    Ok(starts.into_iter().zip(ends).enumerate().filter_map(hole).collect())
+}
+
+/// Where the uses of one combination of texts go.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    secret: usize,
+    is_told: bool,
+    activity: Activity,
+}
+
+/// Texts by number, so that a row costs no text: there are millions of rows, and few names.
+#[derive(Debug, Default)]
+struct Names {
+    texts: HashMap<String, u32>,
+    places: HashMap<([u32; TEXTS], i64), Place>,
+    secrets: Vec<String>,
+    secret_places: HashMap<u32, usize>,
+    consumers: HashMap<[u32; 3], u32>,
+    processes: HashMap<[u32; 4], u32>,
+    coverage: HashMap<[u32; 2], u32>,
+}
+
+impl Names {
+    fn of(coverage: &[Coverage]) -> Self {
+        let mut names = Self::default();
+        for (row, it) in coverage.iter().enumerate() {
+            let key = [names.id(&it.source), names.id(&it.scope)];
+            names.coverage.insert(key, row as u32);
+        }
+        names
+    }
+
+    /// The number of a text; 0 is for none.
+    fn id(&mut self, text: &str) -> u32 {
+        let next = self.texts.len() as u32 + 1;
+        *self.texts.entry_ref(text).or_insert(next)
+    }
+
+    fn ids(&mut self, array: &StringViewArray) -> Vec<u32> {
+        // Rows that follow each other often have the same text, in the same bytes.
+        let mut last: Option<(u128, u32)> = None;
+        let mut ids = Vec::with_capacity(array.len());
+        for (row, view) in array.views().iter().enumerate() {
+            if array.is_null(row) {
+                ids.push(0);
+                continue;
+            }
+            let id = match last {
+                Some((known, id)) if known == *view => id,
+                _ => self.id(array.value(row)),
+            };
+            last = Some((*view, id));
+            ids.push(id);
+        }
+        ids
+    }
+}

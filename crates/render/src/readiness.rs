@@ -1,0 +1,336 @@
+//! The answer of `readiness` for people: the verdict, why, who needs what, and what the logs cover.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::io::{BufWriter, Write};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::layout::{self, Column, Style, painted, wrap};
+use crate::{Options, RenderError, text};
+
+/// How many reasons, sources and broken consumers people are shown; JSON has all.
+const SHOWN: usize = 12;
+
+/// Writes the document that `readiness --format json` prints, for people. Ages are counted from
+/// `as_of`.
+pub fn readiness(
+    document: &Value,
+    as_of: Timestamp,
+    options: &Options,
+    out: &mut dyn Write,
+) -> Result<(), RenderError> {
+    let mut page = Page { as_of, options, out: BufWriter::new(out) };
+    page.headline(document)?;
+    page.reasons(document)?;
+    page.consumers(document)?;
+    page.coverage(document)?;
+    page.dry_run(document)?;
+    page.out.flush()?;
+    Ok(())
+}
+
+struct Page<'a> {
+    as_of: Timestamp,
+    options: &'a Options,
+    out: BufWriter<&'a mut dyn Write>,
+}
+
+/// A text of the document, made harmless; empty if it is not there.
+fn word<'a>(value: &'a Value, name: &str) -> Cow<'a, str> {
+    text::escape(value[name].as_str().unwrap_or_default())
+}
+
+fn time(value: &Value, name: &str) -> Option<Timestamp> {
+    value[name].as_str()?.parse().ok()
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+impl Page<'_> {
+    fn style(&self, style: Style) -> Option<Style> {
+        self.options.colour.then_some(style)
+    }
+
+    /// Words on as many lines as they need, those after the first further in.
+    fn say(&mut self, words: &str, indent: &str, style: Option<Style>) -> Result<(), RenderError> {
+        let (lead, words) = words.split_at(words.len() - words.trim_start().len());
+        let mut pieces: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        pieces[0].insert_str(0, lead);
+        for line in wrap(&pieces, " ", indent, self.options.width) {
+            writeln!(self.out, "{}", painted(&line, style))?;
+        }
+        Ok(())
+    }
+
+    fn headline(&mut self, document: &Value) -> Result<(), RenderError> {
+        let (verdict, style) = match document["verdict"].as_str() {
+            Some("not_used") => ("not used: it may be revoked", Style::Good),
+            Some("used") => ("used: do not revoke it yet", Style::Bad),
+            _ => ("unknown: the logs do not allow saying so", Style::Warning),
+        };
+        let (secret, version) = (word(document, "secret_id"), word(document, "version"));
+        let revoked = time(document, "revoked_time").filter(|it| *it <= self.as_of);
+        let verdict = match (revoked, document["verdict"].as_str()) {
+            (Some(at), Some("not_used")) => format!("not used, and revoked {}", text::minute(at)),
+            (Some(at), Some("used")) => {
+                format!("revoked {}, and not everybody has switched", text::minute(at))
+            }
+            _ => verdict.to_owned(),
+        };
+        self.say(&format!("{secret} version {version} is {verdict}"), "  ", self.style(style))?;
+        let mut line = format!("As of {}", text::minute(self.as_of));
+        match time(document, "wait_until_time") {
+            Some(at) if at > self.as_of => {
+                let when = text::minute(at);
+                line += &format!("; not used by {when} if nothing else is seen");
+            }
+            Some(_) => line += "; not used once newer logs show that nothing else was there",
+            None if document["verdict"] != "not_used" => line += "; somebody must act first",
+            None => {}
+        }
+        if let Some(at) = time(document, "tail_expires_time").filter(|it| *it > self.as_of) {
+            line += &format!("; sessions alive until {}", text::minute(at));
+        }
+        self.say(&line, "  ", None)
+    }
+
+    fn reasons(&mut self, document: &Value) -> Result<(), RenderError> {
+        let mut reasons: Vec<&Value> = list(document, "reasons").iter().collect();
+        reasons.sort_by_key(|it| it["verdict"] != "used");
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out)?;
+        for it in reasons.iter().take(SHOWN) {
+            let style = if it["verdict"] == "used" { Style::Bad } else { Style::Warning };
+            let line = format!("! {}", word(it, "text"));
+            self.say(&line, "  ", self.style(style))?;
+            self.say(&format!("    -> {}", word(it, "advice")), "       ", None)?;
+        }
+        let more = reasons.len().saturating_sub(SHOWN);
+        self.more(more, "reason")
+    }
+
+    fn more(&mut self, more: usize, what: &str) -> Result<(), RenderError> {
+        if more == 0 {
+            return Ok(());
+        }
+        let what = text::counted(more, &format!("more {what}"));
+        self.say(&format!("  {what}; `--format json` lists all"), "  ", self.style(Style::Faint))
+    }
+
+    fn consumers(&mut self, document: &Value) -> Result<(), RenderError> {
+        let mut rows: Vec<&Value> = list(document, "consumers").iter().collect();
+        writeln!(self.out)?;
+        if rows.is_empty() {
+            return self.say("Nobody was seen to present this version.", "  ", None);
+        }
+        let is_open = |it: &Value| it["needs"].is_string();
+        rows.sort_by_key(|it| (!is_open(it), Reverse(self.last_used(it))));
+        let titles = [
+            ("workload", 1),
+            ("env", 5),
+            ("principal", 8),
+            ("last used", 2),
+            ("uses", 6),
+            ("state", 3),
+            ("needs", 4),
+            ("soak until", 7),
+            ("flags", 9),
+        ];
+        let mut columns: Vec<Column> = titles.iter().map(|it| Column::new(it.0, it.1)).collect();
+        for column in &mut columns {
+            column.right = matches!(column.title.as_str(), "uses" | "last used");
+            column.shrinks =
+                matches!(column.title.as_str(), "workload" | "principal" | "env" | "flags");
+        }
+        let cells: Vec<[String; 9]> = rows.iter().map(|it| self.cells(it)).collect();
+        for row in &cells {
+            columns.iter_mut().zip(row).for_each(|(column, cell)| column.widen(cell));
+        }
+        let layout = layout::fit(&columns, self.options.width);
+        let colour = self.options.colour;
+        layout::write_header(&columns, &layout, colour, &mut self.out)?;
+        for row in &cells {
+            let cell = |at: usize| {
+                let style = Style::of(&columns[at].title, &row[at]).filter(|_| colour);
+                (Cow::Borrowed(row[at].as_str()), style)
+            };
+            layout::write_line(&columns, &layout, cell, &mut self.out)?;
+        }
+        layout::write_hidden(&columns, &layout, self.options.width, &mut self.out)?;
+        Ok(())
+    }
+
+    fn last_used(&self, row: &Value) -> Option<Timestamp> {
+        time(row, "last_used_time").max(time(row, "derived_last_used_time"))
+    }
+
+    fn cells(&self, row: &Value) -> [String; 9] {
+        let or_dash = |it: Cow<'_, str>| if it.is_empty() { "-".to_owned() } else { it.into() };
+        let age = |it: Option<Timestamp>| it.map_or("-".to_owned(), |it| text::age(it, self.as_of));
+        let uses = ["use_count", "derived_use_count"].iter().filter_map(|it| row[it].as_i64());
+        let flags: Vec<Cow<'_, str>> =
+            list(row, "flags").iter().filter_map(Value::as_str).map(text::escape).collect();
+        [
+            or_dash(word(row, "workload")),
+            or_dash(word(row, "environment")),
+            or_dash(word(row, "principal")),
+            age(self.last_used(row)),
+            text::grouped(uses.sum()),
+            or_dash(word(row, "state")),
+            or_dash(word(row, "needs")),
+            time(&row["soak"], "until_time").map_or("-".to_owned(), text::minute),
+            flags.join(" "),
+        ]
+    }
+
+    fn coverage(&mut self, document: &Value) -> Result<(), RenderError> {
+        writeln!(self.out)?;
+        let rows = list(document, "coverage");
+        if rows.is_empty() {
+            return self.say("No log that was read could have shown it.", "  ", None);
+        }
+        self.say("Logs that could have shown it:", "  ", self.style(Style::Bold))?;
+        for it in rows.iter().take(SHOWN) {
+            let until = time(it, "watermark_time").map(text::minute);
+            let mut line = format!("  {} {}", word(it, "source"), word(it, "scope"));
+            line = format!("{} until {}", line.trim_end(), until.as_deref().unwrap_or("never"));
+            let holes = list(it, "holes");
+            if let Some(last) = holes.iter().filter_map(|it| time(it, "end_time")).max() {
+                let count = text::counted(holes.len(), "hole");
+                line += &format!(", {count}, the last until {}", text::minute(last));
+            }
+            let blind: Vec<Cow<'_, str>> = list(it, "blind_spots")
+                .iter()
+                .filter_map(Value::as_str)
+                .map(text::escape)
+                .collect();
+            if !blind.is_empty() {
+                line += &format!("; cannot show {}", blind.join("; "));
+            }
+            let is_bad = !holes.is_empty();
+            let style = self.style(Style::Warning).filter(|_| is_bad);
+            self.say(&line, "      ", style)?;
+        }
+        self.more(rows.len().saturating_sub(SHOWN), "log")?;
+        let line = "  `lastuse coverage --secret ID` tells what each cannot show";
+        self.say(line, "    ", self.style(Style::Faint))
+    }
+
+    fn dry_run(&mut self, document: &Value) -> Result<(), RenderError> {
+        let Some(at) = time(document, "dry_run_cutoff_time") else { return Ok(()) };
+        let rows = list(document, "would_break");
+        let when = text::minute(at);
+        writeln!(self.out)?;
+        if rows.is_empty() {
+            let line = format!("Revoked at {when}, it would have broken nobody that was seen.");
+            return self.say(&line, "  ", self.style(Style::Good));
+        }
+        let count = text::counted(rows.len(), "consumer");
+        let line = format!("Revoked at {when}, it would have broken {count}:");
+        self.say(&line, "  ", self.style(Style::Bad))?;
+        for it in rows.iter().take(SHOWN) {
+            let number = |name: &str| text::grouped(it[name].as_i64().unwrap_or_default());
+            let at = |name: &str| time(it, name).map(text::minute).unwrap_or_default();
+            let mut line = format!("  {} {}", word(it, "workload"), word(it, "environment"));
+            line = format!("{} from {} to {}", line.trim_end(), at("first_time"), at("last_time"));
+            line +=
+                &format!(", {} uses, {} derived", number("use_count"), number("derived_use_count"));
+            self.say(&line, "      ", None)?;
+        }
+        self.more(rows.len().saturating_sub(SHOWN), "consumer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn shown(document: &Value, width: Option<usize>) -> String {
+        let as_of = "2026-06-01T00:00:00Z".parse().expect("an instant");
+        let options = Options { width, ..Options::default() };
+        let mut out = Vec::new();
+        readiness(document, as_of, &options, &mut out).expect("written");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn document() -> Value {
+        json!({
+            "secret_id": "payments/stripe", "version": "1", "verdict": "used",
+            "wait_until_time": null, "tail_expires_time": "2026-06-01T04:00:00.000000Z",
+            "reasons": [
+                {"code": "coverage_hole", "verdict": "unknown", "text": "a hole", "advice": "fill it"},
+                {"code": "uses_old", "verdict": "used", "text": "checkout never used a newer version",
+                 "advice": "deploy the new version to it"},
+            ],
+            "consumers": [
+                {"workload": "billing", "environment": "prod", "principal": null,
+                 "last_used_time": "2026-05-20T00:00:00Z", "use_count": 4, "state": "settled",
+                 "needs": null, "flags": [], "soak": null},
+                {"workload": "check\u{1b}out", "environment": "prod", "principal": "api",
+                 "last_used_time": "2026-05-31T22:00:00Z", "use_count": 1200, "state": "old_only",
+                 "needs": "deploy", "flags": ["shadow"],
+                 "soak": {"until_time": "2026-06-02T00:00:00Z"}},
+            ],
+            "coverage": [{"source": "http_json", "scope": "", "watermark_time": "2026-05-31T23:59:00Z",
+                "holes": [{"end_time": "2026-05-11T02:00:00Z"}], "blind_spots": ["sampling"]}],
+            "dry_run_cutoff_time": "2026-05-30T00:00:00Z",
+            "would_break": [{"workload": "checkout", "environment": "prod",
+                "first_time": "2026-05-30T00:10:00Z", "last_time": "2026-05-31T22:00:00Z",
+                "use_count": 47, "derived_use_count": 0}],
+        })
+    }
+
+    #[test]
+    fn the_verdict_comes_first_then_who_must_act() {
+        insta::assert_snapshot!(shown(&document(), Some(100)), @r"
+        payments/stripe version 1 is used: do not revoke it yet
+        As of 2026-06-01 00:00Z; somebody must act first; sessions alive until 2026-06-01 04:00Z
+
+        ! checkout never used a newer version
+            -> deploy the new version to it
+        ! a hole
+            -> fill it
+
+        workload        env   principal  last used   uses  state     needs   soak until         flags
+        ──────────────  ────  ─────────  ─────────  ─────  ────────  ──────  ─────────────────  ──────
+        check\u{1b}out  prod  api           2h ago  1,200  old_only  deploy  2026-06-02 00:00Z  shadow
+        billing         prod  -            12d ago      4  settled   -       -
+
+        Logs that could have shown it:
+          http_json until 2026-05-31 23:59Z, 1 hole, the last until 2026-05-11 02:00Z, 1 blind spot
+          `lastuse coverage --secret ID` tells what each cannot show
+
+        Revoked at 2026-05-30 00:00Z, it would have broken 1 consumer:
+          checkout prod from 2026-05-30 00:10Z to 2026-05-31 22:00Z, 47 uses, 0 derived
+        ");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_screen() {
+        for width in [20, 40, 60, 80] {
+            let text = shown(&document(), Some(width));
+            let wide: Vec<&str> = text.lines().filter(|it| text::width(it) > width).collect();
+            assert!(wide.is_empty(), "{width}: {wide:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_and_nothing_is_said_in_words() {
+        let empty = json!({"secret_id": "a", "version": "1", "verdict": "not_used"});
+        insta::assert_snapshot!(shown(&empty, None), @r"
+        a version 1 is not used: it may be revoked
+        As of 2026-06-01 00:00Z
+
+        Nobody was seen to present this version.
+
+        No log that was read could have shown it.
+        ");
+    }
+}
