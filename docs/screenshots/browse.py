@@ -15,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-         "--no-first-run", "--disable-background-networking", "--remote-debugging-pipe"]
+FLAGS = ["--headless=new", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+         "--disable-background-networking", "--remote-debugging-pipe"]
+if os.geteuid() == 0:
+    FLAGS.append("--no-sandbox")  # Chromium has none for root
 
 
 class Browser:
@@ -113,8 +115,8 @@ def take(browser, url, prefix, wish):
     browser.open("about:blank")
     browser.open(url + anchor)
     browser.evaluate("new Promise(it => requestAnimationFrame(() => requestAnimationFrame(it)))")
-    found = list(wrong(browser, url + anchor))
-    wide = browser.evaluate("document.documentElement.scrollWidth - innerWidth")
+    found = list(wrong(browser, url))
+    wide = browser.evaluate("document.documentElement.scrollWidth") - int(width)
     if wide > 0:
         found.append(f"at {width} pixels the page is {wide} pixels too wide")
     name = f"{prefix}-{width}{'-dark' if scheme == 'dark' else ''}.png"

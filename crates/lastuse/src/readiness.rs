@@ -94,7 +94,13 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
     }
     .context("cannot print the answer")?;
     out.flush().context("cannot print the answer")?;
-    if args.certificate.certificate.is_some() {
+    // A version that is used has no certificate; the exit code says which verdict it was.
+    if readiness.answer.verdict != Verdict::NotUsed {
+        if let Some(path) = &args.certificate.certificate {
+            let verdict = readiness.answer.verdict.name();
+            eprintln!("warning: no certificate was written to `{}`: {verdict}", path.display());
+        }
+    } else if args.certificate.certificate.is_some() {
         let sources = readiness.coverage.iter().map(|it| it.source.clone()).collect();
         let subjects = inputs(workspace, &catalog, &sources)?;
         write_certificate(workspace, &args.certificate, document, subjects)?;
@@ -181,6 +187,7 @@ fn consumer(place: Option<usize>, mut row: Row, readiness: &Readiness) -> Value 
     let code = answer.reasons.iter().find(|it| it.consumer.is_some() && it.consumer == place);
     let state = of_consumer.and_then(|it| it.state);
     row.insert("state".into(), json!(state.map(|it| it.name())));
+    row.insert("reload".into(), json!(of_consumer.map(|it| it.reload.name())));
     row.insert("flags".into(), json!(flags));
     row.insert("soak".into(), of_consumer.map_or(Value::Null, soak));
     row.insert("needs".into(), json!(code.map(|it| needs(it.code, reads_new))));

@@ -74,12 +74,17 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
     let inventory = objects(&catalog.report_rows("inventory", secret).await?.batches)?;
     let findings = objects(&catalog.findings(None).await?.batches)?;
     let facts = catalog.facts(secret).await?;
+    let rejects = rows_of(catalog, "rejects").await?;
     let mut page = Page {
         as_of_time: catalog.as_of_time(),
         start_time: catalog.as_of_time(),
         tool_version: format!("lastuse {}", env!("CARGO_PKG_VERSION")),
         ..Page::default()
     };
+    if rejects > 0 {
+        let note = "records could not be read, and may hide uses: `lastuse sql \"SELECT * FROM rejects\"` lists them";
+        page.notes.push(format!("{rejects} {note}."));
+    }
     for Secret { secret_id, owner, versions } in by_secret(versions) {
         let of_secret = |it: &&Row| text(it, "secret_id") == Some(secret_id.clone());
         let inventory: Vec<_> = inventory.iter().filter(of_secret).collect();
@@ -92,16 +97,20 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
             policy: Policy::default(),
         };
         let readiness = facts.readiness(&question)?;
-        let uses = facts.uses(&secret_id);
-        let known = uses.iter().map(|it| it.activity.first_time).min();
+        let known = facts.uses(&secret_id).map(|it| it.activity.first_time).min();
         let known = known.map_or(page.start_time, |it| it.max(page.as_of_time - AXIS_MAX));
         page.start_time = page.start_time.min(known);
         let mut it = secret_page(versions, asked, &inventory, &findings, &readiness);
-        add_marks(&mut it.consumers, uses);
+        add_marks(&mut it.consumers, facts.uses(&secret_id));
         (it.secret_id, it.owner) = (secret_id, owner);
         page.secrets.push(it);
     }
     Ok(page)
+}
+
+async fn rows_of(catalog: &Catalog, table: &str) -> anyhow::Result<usize> {
+    let frame = catalog.context().table(table).await.context("cannot read the tables")?;
+    frame.count().await.context("cannot read the tables")
 }
 
 fn text(row: &Row, name: &str) -> Option<String> {
@@ -254,7 +263,7 @@ fn add_all(list: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
 }
 
 /// What is drawn: each hour of each consumer with each version, its copies together.
-fn add_marks(consumers: &mut [Consumer], uses: &[Use]) {
+fn add_marks<'a>(consumers: &mut [Consumer], uses: impl Iterator<Item = &'a Use>) {
     let mut marks: BTreeMap<(u32, usize, Kind, i64), Mark> = BTreeMap::new();
     for it in uses {
         // Versions are numbered from 1 in the order of the page.

@@ -5,7 +5,7 @@ mod common;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use common::{Run, call, folder, lastuse, measure};
+use common::{Run, call, folder, ingest, lastuse, measure, run};
 use lastuse_certificate::{Statement, Subject, sign, signing_key_in};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -202,4 +202,63 @@ fn the_exit_code_tells_whether_it_is_genuine_and_not_the_verdict() {
     fs::write(&case.file, sign(&other, &key).expect("signs")).expect("writes");
     let run = case.verify(&[]).exits(0);
     assert!(run.stdout.contains("verdict       used\n"), "{run:?}");
+}
+
+/// A gateway's log of a month: one consumer, every half hour, with a new version from the 21st on.
+fn month(folder: &Path) {
+    let start: jiff::Timestamp = "2026-05-01T00:00:00Z".parse().expect("an instant");
+    let mut log = String::new();
+    for number in 0..30 * 48 {
+        let time = start + jiff::SignedDuration::from_mins(30 * number);
+        let value = if number < 20 * 48 { "one" } else { "two" };
+        let line = json!({
+            "time": time.to_string(), "remote_addr": "10.4.5.6", "request_method": "GET",
+            "request_uri": "/", "status": 200, "request_id": number.to_string(),
+            "http_user_agent": "checkout/1.0",
+            "http_authorization": format!("Bearer lastuse-fixture-key-{value}-A1b2C3d4"),
+        });
+        log += &format!("{line}\n");
+    }
+    fs::write(folder.join("access.json"), log).expect("writes");
+    let version = |name: &str, value: &str| {
+        fs::write(folder.join(value), format!("lastuse-fixture-key-{value}-A1b2C3d4"))
+            .expect("writes");
+        json!({"version": name, "identifiers": [{"kind": "secret_value", "file": value}]})
+    };
+    let versions = [version("1", "one"), version("2", "two")];
+    let registry = json!({"secrets": [{"id": "payments/stripe", "versions": versions}]});
+    fs::write(folder.join("registry.json"), registry.to_string()).expect("writes");
+}
+
+#[test]
+fn readiness_certifies_what_it_answers_and_nothing_but_not_used() {
+    let (logs, data) = (folder(), folder());
+    month(logs.path());
+    let registry = logs.path().join("registry.json");
+    call(data.path(), [Path::new("secrets"), Path::new("import"), &registry]).exits(0);
+    ingest(data.path(), [logs.path().join("access.json")]);
+    let file = data.path().join("c.json");
+    let ask = |version: &str| {
+        let mut command = lastuse(data.path());
+        command.args(["--as-of", "2026-05-30T23:30:00Z", "readiness", "--format", "json"]);
+        command.args(["--secret", "payments/stripe", "--version", version, "--certificate"]);
+        run(command.arg(&file))
+    };
+    let used = ask("2");
+    assert!(used.code != Some(0) && !file.exists(), "{used:?}");
+    assert!(used.stderr.contains("only `not_used` is certified"), "{used:?}");
+
+    let answer = ask("1").exits(0);
+    let mut wanted: Value = serde_json::from_str(&answer.stdout).expect("a document");
+    wanted["tool"] = json!({"name": "lastuse", "version": env!("CARGO_PKG_VERSION")});
+    let said = verify(data.path(), &file, &["--format", "json"]).exits(0).stdout;
+    let said: Value = serde_json::from_str(&said).expect("a predicate");
+    // 1800.0 is signed as 1800.
+    let text = |it: &Value| lastuse_certificate::canonical(it).expect("canonical");
+    assert_eq!(text(&said), text(&wanted));
+    let shown = verify(data.path(), &file, &[]).exits(0).stdout;
+    assert!(shown.contains("\ninputs        1, 0 of them with SHA-256\n"), "{shown}");
+    let first = fs::read(&file).expect("reads");
+    ask("1").exits(0);
+    assert_eq!(fs::read(&file).expect("reads"), first, "the same answer gives the same bytes");
 }

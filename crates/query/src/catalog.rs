@@ -15,6 +15,7 @@ use include_dir::{Dir, include_dir};
 use lastuse_model::registry::ResolvedRegistry;
 use lastuse_store::{Store, StoreError, Table};
 
+use crate::evidence::Cache;
 use crate::guard::Answer;
 use crate::known::{self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts};
 use crate::states::StatesTable;
@@ -98,7 +99,9 @@ pub struct Settings {
 /// The tables, views and reports at one instant.
 pub struct Catalog {
     context: SessionContext,
+    histories: Histories,
     as_of_time: i64,
+    sources: Vec<SourceFacts>,
     ambiguous: Vec<Ambiguous>,
 }
 
@@ -116,8 +119,9 @@ impl Catalog {
             context.register_table(stored_name(table), provider)?;
         }
         let ambiguous = register_known(&context, &registry, settings).await?;
-        register_views(&context, settings.as_of_time).await?;
-        Ok(Self { context, as_of_time: settings.as_of_time, ambiguous })
+        let histories = register_views(&context, settings.as_of_time).await?;
+        let (as_of_time, sources) = (settings.as_of_time, settings.sources.clone());
+        Ok(Self { context, histories, as_of_time, sources, ambiguous })
     }
 
     /// The instant of every report, in microseconds since 1970.
@@ -175,6 +179,16 @@ impl Catalog {
     /// Registers every report as `report.NAME`, for ad hoc SQL.
     pub async fn register_reports(&self) -> Result<(), QueryError> {
         register_reports(&self.context).await
+    }
+
+    pub(crate) fn histories(&self) -> &Cache {
+        &self.histories.0
+    }
+
+    /// What a source cannot show.
+    pub(crate) fn blind_spots(&self, source: &str) -> &[String] {
+        let known = self.sources.iter().find(|it| it.source == source);
+        known.map_or(&[], |it| &it.blind_spots)
     }
 
     /// The engine's own session, with everything registered.
@@ -348,8 +362,12 @@ fn sql_files(folder: &'static Dir<'_>) -> impl Iterator<Item = (&'static str, &'
     })
 }
 
+/// What was done with each secret, read when it is asked for.
+#[derive(Debug, Clone)]
+pub struct Histories(pub(crate) Arc<Cache>);
+
 /// Registers the views over tables that are registered already.
-pub async fn register_views(context: &SessionContext, as_of: i64) -> Result<(), QueryError> {
+pub async fn register_views(context: &SessionContext, as_of: i64) -> Result<Histories, QueryError> {
     const HOUR: i64 = 3_600_000_000;
     let instant = |micros: i64| {
         let text = lastuse_model::time::format_time(micros);
@@ -364,9 +382,10 @@ pub async fn register_views(context: &SessionContext, as_of: i64) -> Result<(), 
         context.register_table(name, view).map_err(error)?;
     }
     let error = |source| QueryError::Prepare { name: "consumer_states".to_owned(), source };
-    let states = StatesTable::new(context, as_of).await.map_err(error)?;
+    let histories = Arc::new(Cache::new(context).await.map_err(error)?);
+    let states = StatesTable::new(Arc::clone(&histories), as_of);
     context.register_table("consumer_states", Arc::new(states)).map_err(error)?;
-    Ok(())
+    Ok(Histories(histories))
 }
 
 /// Registers the reports as `report.NAME`, and tables made for analysts.

@@ -1,6 +1,7 @@
 //! Usage and coverage as the crate `verdict` reads them: one history per secret.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringViewArray};
 use arrow::compute::cast;
@@ -14,6 +15,7 @@ use datafusion::prelude::{SessionContext, col, lit};
 use futures::StreamExt;
 use hashbrown::HashMap;
 use lastuse_verdict::{Activity, Consumer, Coverage, Declared, Hole, Outcome};
+use tokio::sync::Mutex;
 
 const USES: &str =
     "SELECT secret_id, workload, environment, coalesce(instance, source_ip) AS place,
@@ -21,7 +23,7 @@ const USES: &str =
         version_number, is_derived, first_time, last_time, attempt_count
     FROM version_usage
     WHERE secret_id IS NOT NULL AND NOT (is_derived AND outcome = 'rejected')";
-const COVERAGE: &str = "SELECT source, source_scope, start_time, watermark_time, holes
+const COVERAGE: &str = "SELECT source, source_scope, start_time, watermark_time, holes, delay
     FROM source_coverage ORDER BY source, source_scope";
 const DECLARED: &str = "SELECT secret_id, workload, environment, interval_seconds, gone_time
     FROM declared_consumers";
@@ -32,11 +34,42 @@ const TEXTS: usize = 9;
 
 /// The queries that histories are made of, planned once.
 #[derive(Debug, Clone)]
-pub(crate) struct Plans {
+struct Plans {
     uses: LogicalPlan,
     coverage: LogicalPlan,
     declared: LogicalPlan,
     versions: LogicalPlan,
+}
+
+/// The histories that were read last: several parts of an answer ask for the same.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    plans: Plans,
+    last: Mutex<Option<(Option<String>, Arc<Histories>)>>,
+}
+
+impl Cache {
+    /// Over the views of `context`.
+    pub(crate) async fn new(context: &SessionContext) -> Result<Self> {
+        Ok(Self { plans: Plans::new(context).await?, last: Mutex::new(None) })
+    }
+
+    /// The histories of all secrets, or of one.
+    pub(crate) async fn read(
+        &self,
+        state: &dyn Session,
+        secret: Option<&str>,
+    ) -> Result<Arc<Histories>> {
+        let mut last = self.last.lock().await;
+        if let Some((known, histories)) = last.as_ref()
+            && (known.is_none() || known.as_deref() == secret)
+        {
+            return Ok(Arc::clone(histories));
+        }
+        let histories = Arc::new(self.plans.read(state, secret).await?);
+        *last = Some((secret.map(str::to_owned), Arc::clone(&histories)));
+        Ok(histories)
+    }
 }
 
 /// What is known of all secrets, or of one.
@@ -61,8 +94,8 @@ pub(crate) struct History {
     pub(crate) processes: Vec<String>,
     /// Whom they acted as, and the newest version that each presented.
     pub(crate) principals: BTreeMap<String, i64>,
-    /// What they did.
-    pub(crate) uses: Vec<Use>,
+    /// What they did, in parts: there may be millions, and a list that grows is copied each time.
+    pub(crate) uses: Vec<Vec<Use>>,
 }
 
 /// What was done with a version in an hour.
@@ -78,7 +111,7 @@ pub struct Use {
 
 impl Plans {
     /// Plans over the views of `context`.
-    pub(crate) async fn new(context: &SessionContext) -> Result<Self> {
+    async fn new(context: &SessionContext) -> Result<Self> {
         let state = context.state();
         Ok(Self {
             uses: state.create_logical_plan(USES).await?,
@@ -88,12 +121,7 @@ impl Plans {
         })
     }
 
-    /// The histories of all secrets, or of one.
-    pub(crate) async fn read(
-        &self,
-        state: &dyn Session,
-        secret: Option<&str>,
-    ) -> Result<Histories> {
+    async fn read(&self, state: &dyn Session, secret: Option<&str>) -> Result<Histories> {
         let mut histories = Histories::default();
         for batch in rows(state, &of_secret(&self.versions, secret)?).await? {
             histories.add_versions(&batch)?;
@@ -115,7 +143,7 @@ impl Plans {
 }
 
 /// All rows of a plan.
-pub(crate) async fn rows(state: &dyn Session, plan: &LogicalPlan) -> Result<Vec<RecordBatch>> {
+async fn rows(state: &dyn Session, plan: &LogicalPlan) -> Result<Vec<RecordBatch>> {
     collect(state.create_physical_plan(plan).await?, state.task_ctx()).await
 }
 
@@ -141,6 +169,27 @@ pub(crate) fn times(batch: &RecordBatch, column: usize) -> Vec<Option<i64>> {
 fn numbers(batch: &RecordBatch, column: usize) -> Result<Vec<Option<i64>>, ArrowError> {
     let column = cast(batch.column(column), &DataType::Int64)?;
     Ok(column.as_primitive::<Int64Type>().iter().collect())
+}
+
+impl History {
+    /// All that was done.
+    pub(crate) fn uses(&self) -> impl Iterator<Item = &Use> {
+        self.uses.iter().flatten()
+    }
+
+    fn push(&mut self, it: Use) {
+        /// About a megabyte.
+        const PART: usize = 1 << 14;
+        match self.uses.last_mut() {
+            Some(part) if part.len() < PART => part.push(it),
+            Some(_) => {
+                let mut part = Vec::with_capacity(PART);
+                part.push(it);
+                self.uses.push(part);
+            }
+            None => self.uses.push(vec![it]),
+        }
+    }
 }
 
 impl Histories {
@@ -174,8 +223,10 @@ impl Histories {
     fn add_coverage(&mut self, batch: &RecordBatch) -> Result<()> {
         let (sources, scopes) = (texts(batch, 0)?, texts(batch, 1)?);
         let (starts, watermarks) = (times(batch, 2), times(batch, 3));
+        let delays = texts(batch, 5)?;
         for row in 0..batch.num_rows() {
             self.coverage.push(Coverage {
+                delay_seconds: delay_seconds(text(&delays, row).as_deref()),
                 source: text(&sources, row).unwrap_or_default(),
                 scope: text(&scopes, row).unwrap_or_default(),
                 // Of a source whose records were all rejected no time is covered.
@@ -216,7 +267,7 @@ impl Histories {
                 continue;
             };
             let (Some(first_time), Some(last_time)) = (first[row], last[row]) else { continue };
-            history.uses.push(Use {
+            history.push(Use {
                 version,
                 is_told: place.is_told,
                 activity: Activity {
@@ -286,6 +337,24 @@ impl Histories {
             },
         }
     }
+}
+
+/// How late events may be, of what a source says: `15 minutes`. A unit without a number stands for
+/// less than one of the next larger, and of a source that says nothing an hour is taken.
+fn delay_seconds(text: Option<&str>) -> u64 {
+    const HOUR: u64 = 3600;
+    let (number, unit) = match text.map(|it| it.split_once(' ').unwrap_or(("", it))) {
+        Some((number, unit)) => (number.parse::<u64>().ok(), unit.trim_end_matches('s')),
+        None => (None, ""),
+    };
+    let (one, next) = match unit {
+        "second" => (1, 60),
+        "minute" => (60, HOUR),
+        "hour" => (HOUR, 24 * HOUR),
+        "day" => (24 * HOUR, 7 * 24 * HOUR),
+        _ => return HOUR,
+    };
+    number.map_or(next, |it| it.saturating_mul(one))
 }
 
 /// The list of holes in a cell.
@@ -360,5 +429,26 @@ impl Names {
             ids.push(id);
         }
         ids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::delay_seconds;
+
+    #[test]
+    fn a_delay_is_read_as_the_longest_that_its_words_allow() {
+        for (text, seconds) in [
+            ("15 minutes", 900),
+            ("1 hour", 3600),
+            ("2 hours", 7200),
+            ("seconds", 60),
+            ("minutes", 3600),
+            ("hours", 86_400),
+            ("now and then", 3600),
+        ] {
+            assert_eq!(delay_seconds(Some(text)), seconds, "{text}");
+        }
+        assert_eq!(delay_seconds(None), 3600);
     }
 }

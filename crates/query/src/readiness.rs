@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
@@ -10,7 +11,7 @@ use datafusion::prelude::{col, lit};
 use lastuse_verdict::{Evidence, Hole, Policy, Side, judge};
 
 use crate::catalog::{Catalog, QueryError};
-use crate::evidence::{Histories, History, Plans, Use, holes, text, texts, times};
+use crate::evidence::{Histories, History, Use, holes, text, texts, times};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +66,7 @@ pub struct CoverageRow {
 #[derive(Debug, Default)]
 pub struct Facts {
     as_of_time: i64,
-    histories: Histories,
+    histories: Arc<Histories>,
     versions: BTreeMap<String, Vec<Version>>,
     coverage: BTreeMap<(String, String), Vec<CoverageRow>>,
     /// By secret and version; whoever is in it has an identifier.
@@ -117,18 +118,17 @@ const READS: &str = "SELECT v.secret_id, v.version_number,
 impl Catalog {
     /// What is known of one secret, or of all.
     pub async fn facts(&self, secret: Option<&str>) -> Result<Facts, QueryError> {
-        let plans = Plans::new(self.context()).await?;
         let state = self.context().state();
         let mut facts = Facts {
             as_of_time: self.as_of_time(),
-            histories: plans.read(&state, secret).await?,
+            histories: self.histories().read(&state, secret).await?,
             ..Facts::default()
         };
         for batch in self.of_secret("SELECT * FROM secret_versions", secret).await? {
             facts.add_versions(&batch)?;
         }
         for batch in self.version_rows("secret_coverage", secret, None).await?.batches {
-            facts.add_coverage(&batch)?;
+            facts.add_coverage(&batch, self)?;
         }
         for batch in self.of_secret(TAILS, secret).await? {
             facts.add_tails(&batch)?;
@@ -216,16 +216,14 @@ impl Facts {
         Ok(())
     }
 
-    fn add_coverage(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+    fn add_coverage(&mut self, batch: &RecordBatch, catalog: &Catalog) -> Result<(), QueryError> {
         let (secrets, versions) = (named(batch, "secret_id")?, named(batch, "version")?);
         let (sources, scopes) = (named(batch, "source")?, named(batch, "source_scope")?);
         let (known_by, delays) = (named(batch, "known_by")?, named(batch, "delay")?);
-        let (blind, at) = (named(batch, "blind_spots")?, place(batch, "holes")?);
+        let at = place(batch, "holes")?;
         let (starts, watermarks) =
             (times_of(batch, "start_time")?, times_of(batch, "watermark_time")?);
         for row in (0..batch.num_rows()).filter(|row| sources.is_valid(*row)) {
-            let blind_spots = text(&blind, row).filter(|it| !it.is_empty());
-            let split = |it: String| it.split("; ").map(str::to_owned).collect();
             let key = (secrets.value(row).to_owned(), versions.value(row).to_owned());
             self.coverage.entry(key).or_default().push(CoverageRow {
                 source: sources.value(row).to_owned(),
@@ -235,7 +233,7 @@ impl Facts {
                 watermark_time: watermarks[row],
                 delay: text(&delays, row),
                 holes: holes(batch, at, row)?,
-                blind_spots: blind_spots.map(split).unwrap_or_default(),
+                blind_spots: catalog.blind_spots(sources.value(row)).to_vec(),
             });
         }
         Ok(())
@@ -265,8 +263,8 @@ impl Facts {
     }
 
     /// What was done with any version of a secret, hour by hour.
-    pub fn uses(&self, secret_id: &str) -> &[Use] {
-        self.histories.secrets.get(secret_id).map_or(&[], |it| &it.uses)
+    pub fn uses(&self, secret_id: &str) -> impl Iterator<Item = &Use> {
+        self.histories.secrets.get(secret_id).into_iter().flat_map(History::uses)
     }
 
     /// May a version be revoked?
@@ -286,6 +284,7 @@ impl Facts {
         });
         evidence.as_of_time = self.as_of_time;
         evidence.active_time = version.active_time;
+        evidence.new_active_time = self.newer(question.secret_id, version.number);
         evidence.cutoff_time = version.cutoff_time;
         evidence.coverage.clone_from(&self.histories.coverage);
         for it in &mut evidence.coverage {
@@ -315,6 +314,12 @@ impl Facts {
                 known: names.join(", "),
             }
         })
+    }
+
+    /// When the next version could be used.
+    fn newer(&self, secret_id: &str, number: i64) -> Option<i64> {
+        let mut later = self.versions.get(secret_id)?.iter().filter(|it| it.number > number);
+        later.find_map(|it| it.active_time)
     }
 
     /// Uses that may be the version's: by its principals, or with sessions of unknown origin.

@@ -13,25 +13,24 @@ use datafusion::datasource::{MemTable, TableType};
 use datafusion::error::Result;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::prelude::SessionContext;
 use lastuse_store::instant;
 use lastuse_verdict::{ConsumerAnswer, Evidence, Policy, Side, judge};
 use tokio::sync::OnceCell;
 
-use crate::evidence::{Histories, History, Plans};
+use crate::evidence::{Cache, Histories, History};
 
 /// The rows are computed when they are first asked for.
 #[derive(Debug)]
 pub(crate) struct StatesTable {
-    plans: Plans,
+    cache: Arc<Cache>,
     as_of_time: i64,
     schema: SchemaRef,
     rows: OnceCell<MemTable>,
 }
 
 impl StatesTable {
-    /// The states at `as_of_time`, over the views of `context`.
-    pub(crate) async fn new(context: &SessionContext, as_of_time: i64) -> Result<Self> {
+    /// The states at `as_of_time`.
+    pub(crate) fn new(cache: Arc<Cache>, as_of_time: i64) -> Self {
         let text = |name| Field::new(name, DataType::Utf8, true);
         let schema = Schema::new(vec![
             text("secret_id"),
@@ -43,13 +42,12 @@ impl StatesTable {
             text("soak_method"),
             Field::new("soak_until_time", instant(), true),
         ]);
-        let plans = Plans::new(context).await?;
-        Ok(Self { plans, as_of_time, schema: Arc::new(schema), rows: OnceCell::new() })
+        Self { cache, as_of_time, schema: Arc::new(schema), rows: OnceCell::new() }
     }
 
     async fn compute(&self, state: &dyn Session, secret: Option<&str>) -> Result<MemTable> {
-        let histories = self.plans.read(state, secret).await?;
-        let rows = States::of(histories, self.as_of_time).finish(&self.schema)?;
+        let histories = self.cache.read(state, secret).await?;
+        let rows = States::of(&histories, self.as_of_time).finish(&self.schema)?;
         MemTable::try_new(Arc::clone(&self.schema), vec![vec![rows]])
     }
 }
@@ -123,10 +121,10 @@ struct States {
 }
 
 impl States {
-    fn of(histories: Histories, as_of_time: i64) -> Self {
+    fn of(histories: &Histories, as_of_time: i64) -> Self {
         let mut states = Self::default();
-        let mut coverage = histories.coverage;
-        for (secret, history) in histories.secrets {
+        let mut coverage = histories.coverage.clone();
+        for (secret, history) in &histories.secrets {
             // While there is only one version, it is the old one.
             let newest = history.versions.last().copied().filter(|_| history.versions.len() > 1);
             let mut evidence = history.evidence(|version| match Some(version) == newest {
@@ -137,7 +135,7 @@ impl States {
             evidence.coverage = coverage;
             let answer = judge(&evidence, &Policy::default(), None);
             for (consumer, answer) in evidence.consumers.iter().zip(&answer.consumers) {
-                states.secret_id.append_value(&secret);
+                states.secret_id.append_value(secret);
                 states.workload.append_option(consumer.workload.as_deref());
                 states.environment.append_option(consumer.environment.as_deref());
                 states.push(answer);
@@ -176,16 +174,19 @@ impl States {
 impl History {
     /// The evidence of these uses, `side` telling how a version stands to the one in question.
     pub(crate) fn evidence(&self, side: impl Fn(i64) -> Side) -> Evidence {
-        let activities = self.uses.iter().filter_map(|it| {
+        let activities = self.uses().filter_map(|it| {
             let version = side(it.version);
             // A log that does not say what came of it shows that the old version is still
             // presented, but not that the new one works.
             let counts = it.is_told || version != Side::New;
             counts.then_some(lastuse_verdict::Activity { version, ..it.activity })
         });
+        // A list that grows is copied each time.
+        let mut all = Vec::with_capacity(self.uses.iter().map(Vec::len).sum());
+        all.extend(activities);
         Evidence {
             has_identifier: true,
-            activities: activities.collect(),
+            activities: all,
             consumers: self.consumers.clone(),
             processes: self.processes.clone(),
             declared: self.declared.clone(),

@@ -168,6 +168,8 @@ fn sample() -> Page {
     let data_lake = &mut all[8];
     data_lake.soak = soak(on(73), 130, 13, "longest_gap");
     data_lake.attribution.push("derived".to_owned());
+    let mut versions = versions();
+    versions[1].verdict = Some(verdict(&all));
     Page {
         as_of_time: on(90) + 9 * HOUR,
         start_time: START,
@@ -176,7 +178,7 @@ fn sample() -> Page {
         secrets: vec![SecretPage {
             secret_id: "payments/stripe".to_owned(),
             owner: Some("payments platform".to_owned()),
-            versions: versions(),
+            versions,
             asked: Some(1),
             consumers: all,
             coverage: coverage(),
@@ -204,7 +206,6 @@ fn versions() -> Vec<Version> {
             active_time: Some(on(14)),
             cutoff_time: Some(on(74)),
             identifiers: named("9yTa...m0c"),
-            verdict: Some(verdict()),
             ..Version::default()
         },
         Version {
@@ -217,74 +218,63 @@ fn versions() -> Vec<Version> {
     ]
 }
 
-fn verdict() -> Verdict {
-    let reason = |code: &str, text: &str, action: &str, consumer, until_time| Reason {
-        code: code.to_owned(),
-        answer: if code == "declared_never_seen" { Answer::Unknown } else { Answer::Used },
-        text: text.to_owned(),
-        action: Some(action.to_owned()),
-        consumer,
-        until_time,
-        subject: None,
-    };
-    let old = ("uses_old", "uses this version, never used a newer one");
-    let deploy = "deploy the new version to it";
+/// The answer on version 2, whose consumers stand where their states say.
+fn verdict(consumers: &[Consumer]) -> Verdict {
+    let mut reasons: Vec<Reason> =
+        consumers.iter().enumerate().filter_map(|(row, it)| reason(row, it)).collect();
+    reasons.push(Reason {
+        code: "declared_never_seen".to_owned(),
+        answer: Answer::Unknown,
+        text: "the registry declares year-end-close (prod), and no log showed it".to_owned(),
+        action: Some("find out whether it runs, and where its logs are".to_owned()),
+        subject: Some("year-end-close".to_owned()),
+        ..Reason::default()
+    });
     Verdict {
         answer: Answer::Used,
         soak_until_time: Some(on(98)),
         wait_until_time: None,
         tail_expires_time: Some(on(91)),
-        reasons: vec![
-            reason(
-                "failing_new",
-                "its attempts with a newer version are rejected",
-                "correct the value it was given",
-                Some(5),
-                None,
-            ),
-            reason(
-                "reverted",
-                "went back from a newer version",
-                "find out why; deploy again",
-                Some(7),
-                None,
-            ),
-            reason(old.0, old.1, deploy, Some(4), None),
-            reason(old.0, old.1, deploy, Some(9), None),
-            reason(old.0, old.1, deploy, Some(11), None),
-            reason(
-                "process_uses_old",
-                "some of its copies used this version and neither used a newer one since nor are gone",
-                "restart those copies, or wait",
-                Some(2),
-                None,
-            ),
-            reason(
-                "dormant",
-                "quiet on both for longer than its rhythm explains",
-                "find out whether it is gone, and say so in the registry (`gone_time`)",
-                Some(6),
-                None,
-            ),
-            reason(
-                "soak_not_over",
-                "uses a newer version; the soak is not over",
-                "wait",
-                Some(3),
-                Some(on(98)),
-            ),
-            Reason {
-                subject: Some("year-end-close (prod)".to_owned()),
-                ..reason(
-                    "declared_never_seen",
-                    "the registry names a consumer that no log showed",
-                    "find out whether it runs, and where its logs are",
-                    None,
-                    None,
-                )
-            },
-        ],
+        reasons,
     }
+}
+
+fn reason(row: usize, it: &Consumer) -> Option<Reason> {
+    let workload = it.workload.as_deref().unwrap_or("an unknown consumer");
+    let at = it.environment.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
+    let until = it.soak.as_ref().and_then(|it| it.until_time);
+    let (code, text, action, until_time) = match it.state.as_deref()? {
+        "old_only" => {
+            ("uses_old", "never used a newer version", "deploy the new version to it", None)
+        }
+        "failing_new" => (
+            "failing_new",
+            "is refused with a newer version",
+            "correct the value it was given",
+            None,
+        ),
+        "reverted" => ("reverted", "went back", "find out why; deploy again", None),
+        "both" => ("uses_both", "uses both", "find the part that still has the old one", None),
+        "dormant" => {
+            let action = "find out whether it is gone, and say so in the registry (`gone_time`)";
+            ("dormant", "has been quiet on every version", action, None)
+        }
+        "switched" => {
+            ("soak_not_over", "uses a newer version; its soak is not over", "wait", until)
+        }
+        _ => return None,
+    };
+    let last = it.uses.iter().find(|it| it.version == 1)?.last_used_time?;
+    let last = jiff::Timestamp::from_microsecond(last).ok()?;
+    Some(Reason {
+        code: code.to_owned(),
+        answer: Answer::Used,
+        text: format!("{workload}{at} {text}; it used this one last at {last}"),
+        action: Some(action.to_owned()),
+        consumer: Some(row),
+        subject: None,
+        until_time,
+    })
 }
 
 fn coverage() -> Vec<Coverage> {
@@ -373,5 +363,6 @@ fn many(count: usize) -> Page {
         it.soak = soak(on(switch + 9), 400, 14, "longest_gap");
         secret.consumers.push(it);
     }
+    secret.versions[1].verdict = Some(verdict(&secret.consumers));
     page
 }

@@ -1,9 +1,10 @@
 //! Rows to text, JSON, CSV and HTML: the same input gives the same bytes.
 //!
 //! [`render`] writes any rows in a [`Format`]; [`inventory`] writes the rows of
-//! the inventory report for people. JSON and NDJSON carry every value exactly.
-//! CSV is made safe for spreadsheets. Tables are for eyes only: times lose their
-//! seconds, long cells are cut, and nothing that steers a terminal gets through.
+//! the inventory report for people; [`page`] writes the report that a change ticket
+//! carries. JSON and NDJSON carry every value exactly. CSV is made safe for
+//! spreadsheets. Tables are for eyes only: times lose their seconds, long cells are
+//! cut, and nothing that steers a terminal gets through.
 
 mod cell;
 mod csv;

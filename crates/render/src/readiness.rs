@@ -205,13 +205,9 @@ impl Page<'_> {
                 let count = text::counted(holes.len(), "hole");
                 line += &format!(", {count}, the last until {}", text::minute(last));
             }
-            let blind: Vec<Cow<'_, str>> = list(it, "blind_spots")
-                .iter()
-                .filter_map(Value::as_str)
-                .map(text::escape)
-                .collect();
-            if !blind.is_empty() {
-                line += &format!("; cannot show {}", blind.join("; "));
+            let blind = list(it, "blind_spots").len();
+            if blind > 0 {
+                line += &format!(", {}", text::counted(blind, "blind spot"));
             }
             let is_bad = !holes.is_empty();
             let style = self.style(Style::Warning).filter(|_| is_bad);

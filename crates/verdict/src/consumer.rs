@@ -2,11 +2,14 @@
 //! silence must last.
 
 use crate::evidence::{Activity, Consumer, Declared, Evidence, Policy, SECOND, Side};
-use crate::history::{Observed, Rhythm, Times};
+use crate::history::{Observed, Rhythm, Spans, Times};
+use crate::reload::{Reload, reload};
 use crate::soak::{Method, Soak, TWO_WEEKS, extended_seconds, is_told, longest};
 
 /// Clocks of two sources may differ by this: uses of two versions that overlap by less do not.
 const SKEW: i64 = 300 * SECOND;
+/// For so many seconds a copy and the one that takes its place may both be at work.
+const HANDOVER: f64 = 3600.0;
 
 /// Where a consumer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -70,6 +73,8 @@ pub struct ConsumerAnswer {
     /// Processes that used the old version, and neither used a newer one since nor are gone: rows of
     /// `Evidence::processes`.
     pub open_processes: Vec<usize>,
+    /// How its copies take up a new version.
+    pub reload: Reload,
     /// The rows of `Evidence::coverage` in which it was seen.
     pub shown_by: Vec<usize>,
 }
@@ -98,31 +103,54 @@ pub struct Broken {
     pub derived_use_count: u64,
 }
 
-/// Each consumer's activities in the order of time.
-pub(crate) fn by_consumer(evidence: &Evidence) -> Vec<Vec<&Activity>> {
-    let mut all = vec![Vec::new(); evidence.consumers.len()];
-    for it in &evidence.activities {
-        if let Some(own) = all.get_mut(it.consumer as usize) {
-            own.push(it);
-        }
-    }
-    for own in &mut all {
-        own.sort_by_key(|it| (it.first_time, it.last_time));
-    }
-    all
+/// The activities of each consumer. There may be millions, scattered: those of one are copied to
+/// one place before they are looked at.
+pub(crate) struct ByConsumer<'a> {
+    activities: &'a [Activity],
+    /// Rows of `activities`, those of one consumer beside each other.
+    order: Vec<usize>,
+    /// Where those of each consumer end in `order`.
+    ends: Vec<usize>,
 }
 
-/// The activities of each process, in the order of time.
-fn by_process<'a>(activities: &[&'a Activity]) -> Vec<Vec<&'a Activity>> {
-    let mut sorted = activities.to_vec();
-    sorted.sort_by_key(|it| it.process);
-    sorted.chunk_by(|a, b| a.process == b.process).map(<[_]>::to_vec).collect()
+impl<'a> ByConsumer<'a> {
+    pub(crate) fn of(evidence: &'a Evidence) -> Self {
+        let activities = &evidence.activities[..];
+        let mut ends = vec![0; evidence.consumers.len()];
+        for it in activities {
+            if let Some(count) = ends.get_mut(it.consumer as usize) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for it in &mut ends {
+            // Where they begin; it moves to their end as they are put there.
+            sum += std::mem::replace(it, sum);
+        }
+        let mut order = vec![0; sum];
+        for (row, it) in activities.iter().enumerate() {
+            if let Some(place) = ends.get_mut(it.consumer as usize) {
+                order[*place] = row;
+                *place += 1;
+            }
+        }
+        Self { activities, order, ends }
+    }
+
+    /// Those of one consumer in the order of time.
+    pub(crate) fn get(&self, consumer: usize) -> Vec<Activity> {
+        let start = consumer.checked_sub(1).map_or(0, |it| self.ends[it]);
+        let rows = &self.order[start..self.ends[consumer]];
+        let mut own: Vec<Activity> = rows.iter().map(|it| self.activities[*it]).collect();
+        own.sort_by_key(|it| (it.first_time, it.last_time));
+        own
+    }
 }
 
 /// One consumer's answer.
 pub(crate) fn answer(
     consumer: &Consumer,
-    activities: &[&Activity],
+    activities: &[Activity],
     evidence: &Evidence,
     policy: &Policy,
 ) -> ConsumerAnswer {
@@ -142,6 +170,7 @@ pub(crate) fn answer(
         until_time: None,
         hole_end_time: None,
         open_processes: Vec::new(),
+        reload: reload(activities, evidence),
         shown_by,
     };
     if let Some(old_last) = times.old_last {
@@ -150,9 +179,11 @@ pub(crate) fn answer(
         answer.wait(old_last, soak, &observed);
         let heard = times.new_last.max(times.new_rejected).max(Some(old_last)).unwrap_or(old_last);
         let is_silent = observed.quiet_seconds(heard) > soak.seconds;
-        let copies = Copies::of(activities, times.new_first, &observed);
-        copies.judge(&mut answer, &observed, interval, policy);
-        answer.state = Some(state(&times, &answer, &whole, &copies, is_silent, &observed));
+        let mut sorted = activities.to_vec();
+        sorted.sort_by_key(|it| it.process);
+        let copies = Copies::of(&sorted, times.new_first, &observed);
+        copies.judge(&mut answer, &whole, &observed, interval, policy);
+        answer.state = Some(state(&times, &answer, activities, &copies, is_silent, &observed));
     } else if times.new_last.is_some() || times.new_rejected.is_some() {
         answer.state = Some(if times.is_refused() { State::FailingNew } else { State::NewOnly });
     }
@@ -182,28 +213,34 @@ struct Copies<'a> {
     /// Those that live shortly, one per run or deployment, or were hardly seen: they show their
     /// rhythm together only.
     others: Vec<Process<'a>>,
+    /// When those were at work that are not among the others.
+    lives: Spans,
 }
 
 /// One of them.
 struct Process<'a> {
     number: usize,
-    activities: Vec<&'a Activity>,
+    activities: &'a [Activity],
     times: Times,
     /// When it last used the old version.
     old_last: i64,
     /// Whether its uses of both versions overlap.
     overlaps: bool,
+    /// For how long it is quiet at most, whatever the version, in seconds.
+    quiet: f64,
     rhythm: Rhythm,
 }
 
 impl<'a> Process<'a> {
-    fn of(activities: Vec<&'a Activity>, new_first: i64, observed: &Observed) -> Option<Self> {
-        let times = Times::of(&activities);
+    fn of(activities: &'a [Activity], new_first: i64, observed: &Observed) -> Option<Self> {
+        let times = Times::of(activities);
         let old_last = times.old_last?;
-        let rhythm = Rhythm::of(&activities, Some(new_first), observed);
+        let rhythm = Rhythm::of(activities, Some(new_first), observed);
         let number = activities.first()?.process as usize;
         let overlaps = times.new_first.is_some_and(|it| old_last - it > SKEW);
-        Some(Self { number, activities, times, old_last, overlaps, rhythm })
+        let quiet =
+            if overlaps { Rhythm::of_all(activities, observed).quiet_at_most() } else { 0.0 };
+        Some(Self { number, activities, times, old_last, overlaps, quiet, rhythm })
     }
 
     /// Whether it used no newer version since the old one.
@@ -211,27 +248,40 @@ impl<'a> Process<'a> {
         !self.times.is_over()
     }
 
+    fn first(&self) -> i64 {
+        self.times.first.unwrap_or(self.old_last)
+    }
+
+    /// How long it was seen, in seconds.
+    fn life(&self) -> f64 {
+        (self.old_last - self.first()) as f64 / SECOND as f64
+    }
+
     fn is_steady(&self) -> bool {
-        let first = self.times.first.unwrap_or(self.old_last);
-        let life = (self.old_last - first) as f64 / SECOND as f64;
-        life >= TWO_WEEKS && is_told(&self.rhythm.gaps)
+        self.life() >= TWO_WEEKS && is_told(&self.rhythm.gaps)
     }
 }
 
 impl<'a> Copies<'a> {
-    fn of(activities: &[&'a Activity], new_first: Option<i64>, observed: &Observed) -> Self {
-        let mut copies = Self { new_first, steady: Vec::new(), others: Vec::new() };
-        let Some(from) = new_first else { return copies };
-        for copy in
-            by_process(activities).into_iter().filter_map(|it| Process::of(it, from, observed))
-        {
-            if copy.is_steady() {
-                copies.steady.push(copy);
+    /// `sorted` holds the consumer's activities by process, those of each in the order of time.
+    fn of(sorted: &'a [Activity], new_first: Option<i64>, observed: &Observed) -> Self {
+        let (mut steady, mut others, mut lives) = (Vec::new(), Vec::new(), Vec::new());
+        let from = new_first.unwrap_or(i64::MAX);
+        // Before anybody used a newer version, copies decide nothing.
+        let all = if new_first.is_some() { sorted } else { &[] };
+        let all = all.chunk_by(|a, b| a.process == b.process);
+        for copy in all.filter_map(|it| Process::of(it, from, observed)) {
+            let is_steady = copy.is_steady();
+            if is_steady || !(copy.is_behind() || copy.overlaps) {
+                lives.push((copy.first(), copy.old_last));
+            }
+            if is_steady {
+                steady.push(copy);
             } else if copy.is_behind() || copy.overlaps {
-                copies.others.push(copy);
+                others.push(copy);
             }
         }
-        copies
+        Self { new_first, steady, others, lives: Spans::of(lives) }
     }
 
     /// A copy that used the old version must use a newer one, or be gone: quiet on both for longer
@@ -239,6 +289,7 @@ impl<'a> Copies<'a> {
     fn judge(
         &self,
         answer: &mut ConsumerAnswer,
+        whole: &Rhythm,
         observed: &Observed,
         interval: Option<u64>,
         policy: &Policy,
@@ -247,37 +298,52 @@ impl<'a> Copies<'a> {
             let soak = copy.rhythm.soak(None, policy);
             judge_copy(answer, copy, soak, copy.rhythm.quiet_at_most(), observed);
         }
-        if !self.others.is_empty() {
-            let (soak, usual) = self.soak_of_others(observed, interval, policy);
-            for copy in &self.others {
-                judge_copy(answer, copy, soak, usual, observed);
-            }
+        if self.others.is_empty() {
+            return;
+        }
+        let together = self.soak_of_others(&self.rhythm_of_others(observed), interval, policy);
+        let as_whole = self.soak_of_others(whole, interval, policy);
+        for copy in &self.others {
+            let is_better = self.is_successor(copy) && as_whole.0.seconds < together.0.seconds;
+            let (soak, usual) = if is_better { as_whole } else { together };
+            judge_copy(answer, copy, soak, usual, observed);
         }
     }
 
-    /// The soak that follows from all uses of the others, but no shorter than the longest gap
-    /// within any of them asks for; and for how long they usually are quiet at most.
+    /// Whether a copy lived shortly and beside none but its like: one took the place of another, at
+    /// each deployment or run, and the consumer's rhythm is theirs.
+    fn is_successor(&self, copy: &Process<'_>) -> bool {
+        let beside = self.lives.seconds_within(copy.first(), copy.old_last);
+        copy.life() < TWO_WEEKS && beside <= HANDOVER
+    }
+
+    /// The soak that follows from a rhythm, but no shorter than the longest gap within any of the
+    /// others asks for; and for how long they usually are quiet at most.
     fn soak_of_others(
         &self,
-        observed: &Observed,
+        rhythm: &Rhythm,
         interval: Option<u64>,
         policy: &Policy,
     ) -> (Soak, f64) {
-        let mut all: Vec<&Activity> =
-            self.others.iter().flat_map(|it| &it.activities).copied().collect();
-        all.sort_by_key(|it| (it.first_time, it.last_time));
-        let together = Rhythm::of(&all, self.new_first, observed);
+        let mut soak = rhythm.soak(interval, policy);
         let within: Vec<f64> = self.others.iter().flat_map(|it| &it.rhythm.gaps).copied().collect();
-        let mut soak = together.soak(interval, policy);
-        let seconds =
-            extended_seconds(&within, together.share(policy)).min(policy.rare_floor_seconds);
+        let seconds = extended_seconds(&within, rhythm.share(policy));
+        let seconds = seconds.min(policy.rare_floor_seconds);
         if seconds > soak.seconds {
             let is_rare = seconds >= policy.rare_floor_seconds;
             let method = if is_rare { Method::RareFloor } else { Method::TailModel };
             let longest_gap_seconds = Some(longest(&within));
             soak = Soak { gap_count: within.len(), longest_gap_seconds, method, seconds };
         }
-        (soak, together.quiet_at_most().max(longest(&within)))
+        (soak, rhythm.quiet_at_most().max(longest(&within)))
+    }
+
+    /// What the others show together.
+    fn rhythm_of_others(&self, observed: &Observed) -> Rhythm {
+        let mut all: Vec<Activity> =
+            self.others.iter().flat_map(|it| it.activities).copied().collect();
+        all.sort_by_key(|it| (it.first_time, it.last_time));
+        Rhythm::of(&all, self.new_first, observed)
     }
 
     fn all(&self) -> impl Iterator<Item = &Process<'a>> {
@@ -294,7 +360,7 @@ impl<'a> Copies<'a> {
     fn uses_both(&self, new_last: i64) -> bool {
         self.all().filter(|it| it.overlaps).any(|it| {
             let ahead = (new_last - it.old_last) as f64 / SECOND as f64;
-            ahead <= it.rhythm.usual_seconds()
+            ahead <= it.rhythm.usual_of_rest().max(it.quiet)
         })
     }
 }
@@ -319,7 +385,7 @@ fn judge_copy(
 fn state(
     times: &Times,
     answer: &ConsumerAnswer,
-    whole: &Rhythm,
+    activities: &[Activity],
     copies: &Copies<'_>,
     is_silent: bool,
     observed: &Observed,
@@ -334,8 +400,17 @@ fn state(
         return State::OldOnly;
     };
     if !times.is_over() {
-        let behind = (old_last - new_last) as f64 / SECOND as f64;
-        return if behind > whole.usual_seconds() { State::Reverted } else { State::Both };
+        // Of what is later than the watermark, uses of the newer one may still be missing.
+        let behind = (old_last.min(observed.watermark) - new_last) as f64 / SECOND as f64;
+        let new: Vec<Activity> =
+            activities.iter().filter(|it| it.version == Side::New).copied().collect();
+        let quiet = Rhythm::of_all(activities, observed).quiet_at_most();
+        // Of several copies, those that use the newer one may be fewer, and quiet for longer.
+        let quiet = match Rhythm::of_all(&new, observed) {
+            it if it.gaps.is_empty() => quiet,
+            it => quiet.max(it.quiet_at_most()),
+        };
+        return if behind > quiet { State::Reverted } else { State::Both };
     }
     if answer.until_time.is_some_and(|it| it <= observed.watermark) {
         return State::Settled;
@@ -356,14 +431,14 @@ fn declaration<'a>(evidence: &'a Evidence, consumer: &Consumer) -> Option<&'a De
     })
 }
 
-fn shown_by(activities: &[&Activity]) -> Vec<usize> {
+fn shown_by(activities: &[Activity]) -> Vec<usize> {
     let mut all: Vec<usize> = activities.iter().map(|it| it.shown_by as usize).collect();
     all.sort_unstable();
     all.dedup();
     all
 }
 
-fn is_straggler(activities: &[&Activity], cutoff: Option<i64>) -> bool {
+fn is_straggler(activities: &[Activity], cutoff: Option<i64>) -> bool {
     let Some(cutoff) = cutoff else { return false };
     activities.iter().any(|it| it.version == Side::Old && it.last_time >= cutoff)
 }

@@ -16,7 +16,7 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(crate) fn of(activities: &[&Activity]) -> Self {
+    pub(crate) fn of(activities: &[Activity]) -> Self {
         let mut times = Self::default();
         for it in activities {
             let last = Some(it.last_time);
@@ -53,8 +53,7 @@ fn earlier(known: Option<i64>, time: i64) -> Option<i64> {
 
 /// What the sources that show a consumer could have shown.
 pub(crate) struct Observed {
-    /// In the order of time, none touching another.
-    holes: Vec<(i64, i64)>,
+    holes: Spans,
     /// Up to here all of the sources are complete.
     pub(crate) watermark: i64,
 }
@@ -69,39 +68,53 @@ impl Observed {
             .min();
         // A row that is missing says nothing of any time.
         let watermark = if coverage.len() == rows.len() { complete } else { None };
-        let mut spans: Vec<(i64, i64)> = coverage
+        let spans: Vec<(i64, i64)> = coverage
             .iter()
             .flat_map(|it| &it.holes)
             .filter(|it| it.start_time < evidence.as_of_time)
             .map(|it| (it.start_time, it.end_time.min(evidence.as_of_time)))
             .collect();
-        spans.sort_unstable();
-        let mut holes: Vec<(i64, i64)> = Vec::new();
-        for (start, end) in spans {
-            match holes.last_mut() {
-                Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                _ => holes.push((start, end)),
-            }
-        }
-        Self { holes, watermark: watermark.unwrap_or(i64::MIN) }
+        Self { holes: Spans::of(spans), watermark: watermark.unwrap_or(i64::MIN) }
     }
 
     /// The end of the last hole that may hide a use after `time`.
     pub(crate) fn last_hole_after(&self, time: i64) -> Option<i64> {
-        self.holes.last().map(|it| it.1).filter(|it| *it > time)
+        self.holes.0.last().map(|it| it.1).filter(|it| *it > time)
     }
 
     /// The seconds between two instants that no hole hides.
     fn seconds(&self, from: i64, to: i64) -> f64 {
-        let first = self.holes.partition_point(|it| it.1 <= from);
-        let within = self.holes[first..].iter().take_while(|it| it.0 < to);
-        let hidden: i64 = within.map(|it| it.1.min(to) - it.0.max(from)).sum();
-        (to - from - hidden) as f64 / SECOND as f64
+        (to - from) as f64 / SECOND as f64 - self.holes.seconds_within(from, to)
     }
 
     /// The observed seconds since `time`; none if the logs do not reach it.
     pub(crate) fn quiet_seconds(&self, time: i64) -> f64 {
         if self.watermark <= time { 0.0 } else { self.seconds(time, self.watermark) }
+    }
+}
+
+/// Spans of time in their order, none touching another.
+pub(crate) struct Spans(Vec<(i64, i64)>);
+
+impl Spans {
+    pub(crate) fn of(mut spans: Vec<(i64, i64)>) -> Self {
+        spans.sort_unstable();
+        let mut all: Vec<(i64, i64)> = Vec::new();
+        for (start, end) in spans {
+            match all.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => all.push((start, end)),
+            }
+        }
+        Self(all)
+    }
+
+    /// The seconds of them between two instants.
+    pub(crate) fn seconds_within(&self, from: i64, to: i64) -> f64 {
+        let first = self.0.partition_point(|it| it.1 <= from);
+        let within = self.0[first..].iter().take_while(|it| it.0 < to);
+        let sum: i64 = within.map(|it| it.1.min(to) - it.0.max(from)).sum();
+        sum as f64 / SECOND as f64
     }
 }
 
@@ -112,18 +125,14 @@ pub(crate) struct Rhythm {
     pub(crate) gaps: Vec<f64>,
     /// Which of the gaps after the first use of a newer version is the one in question, from 1.
     turn: usize,
-    /// The longest gap after the first use of a newer version, in seconds.
-    late_gap: f64,
+    /// The sum of those before it, in seconds.
+    late: f64,
 }
 
 impl Rhythm {
     /// Of all uses until the first of a newer version, from then on of the old version's only:
     /// what is left of it may have a slower rhythm than the whole had.
-    pub(crate) fn of(
-        activities: &[&Activity],
-        new_first: Option<i64>,
-        observed: &Observed,
-    ) -> Self {
+    pub(crate) fn of(activities: &[Activity], new_first: Option<i64>, observed: &Observed) -> Self {
         let is_after = |time: i64| new_first.is_some_and(|it| time >= it);
         let mut rhythm = Self { turn: 1, ..Self::default() };
         let mut last: Option<i64> = None;
@@ -131,19 +140,33 @@ impl Rhythm {
             if is_after(it.first_time) && it.version != Side::Old {
                 continue;
             }
-            if let Some(from) = last.filter(|from| *from < it.first_time) {
-                let gap = observed.seconds(from, it.first_time);
-                if gap > 0.0 {
-                    rhythm.gaps.push(gap);
-                }
-                if is_after(it.first_time) {
+            let mut from = it.first_time;
+            if let Some(last) = last {
+                let gap = rhythm.add(last, it.first_time, observed);
+                if is_after(it.first_time) && last < it.first_time {
                     rhythm.turn += 1;
-                    rhythm.late_gap = rhythm.late_gap.max(gap);
+                    rhythm.late += gap;
                 }
+                from = from.max(last);
             }
+            // Of an hour only the first and the last use are known: no gap between them is longer.
+            rhythm.add(from, it.last_time, observed);
             last = last.max(Some(it.last_time));
         }
         rhythm
+    }
+
+    /// Of all uses, whatever the version.
+    pub(crate) fn of_all(activities: &[Activity], observed: &Observed) -> Self {
+        Self::of(activities, None, observed)
+    }
+
+    fn add(&mut self, from: i64, to: i64, observed: &Observed) -> f64 {
+        let gap = if from < to { observed.seconds(from, to) } else { 0.0 };
+        if gap > 0.0 {
+            self.gaps.push(gap);
+        }
+        gap
     }
 
     /// The risk that the gap in question may take.
@@ -156,17 +179,16 @@ impl Rhythm {
         soak(&self.gaps, self.share(policy), interval, policy)
     }
 
-    /// Three times the mean gap, and no less than the longest since the first use of a newer
-    /// version: within it, uses of two versions are taken to be one time's.
-    pub(crate) fn usual_seconds(&self) -> f64 {
+    /// For how long it is quiet at most: the longest gap, and no less than three times the mean.
+    pub(crate) fn quiet_at_most(&self) -> f64 {
         let count = self.gaps.len().max(1) as f64;
         let mean = self.gaps.iter().sum::<f64>() / count;
         let usual = if self.gaps.is_empty() { 35.0 * 24.0 * HOUR } else { (3.0 * mean).max(HOUR) };
-        usual.max(self.late_gap)
+        usual.max(longest(&self.gaps))
     }
 
-    /// Longer than it ever was quiet, and than it usually is.
-    pub(crate) fn quiet_at_most(&self) -> f64 {
-        self.usual_seconds().max(longest(&self.gaps))
+    /// Three times the mean gap between uses of the old version beside a newer one.
+    pub(crate) fn usual_of_rest(&self) -> f64 {
+        3.0 * self.late / self.turn.saturating_sub(1).max(1) as f64
     }
 }

@@ -1,7 +1,7 @@
 //! The verdict, and its reasons as data. docs/verdicts.md says what to do about each code.
 
-use crate::consumer::{Broken, ConsumerAnswer, State, answer, by_consumer};
-use crate::evidence::{Activity, Evidence, Outcome, Policy, SECOND, Side};
+use crate::consumer::{Broken, ByConsumer, ConsumerAnswer, State, answer};
+use crate::evidence::{Evidence, Outcome, Policy, SECOND, Side};
 use crate::history::Observed;
 use crate::soak::Method;
 
@@ -62,10 +62,10 @@ pub struct Answer {
 
 /// Judges one version; with `cutoff_time`, also replays history as if it had been revoked then.
 pub fn judge(evidence: &Evidence, policy: &Policy, cutoff_time: Option<i64>) -> Answer {
-    let groups = by_consumer(evidence);
-    let each = evidence.consumers.iter().zip(&groups);
+    let activities = ByConsumer::of(evidence);
+    let each = evidence.consumers.iter().enumerate();
     let consumers: Vec<ConsumerAnswer> =
-        each.map(|(it, own)| answer(it, own, evidence, policy)).collect();
+        each.map(|(place, it)| answer(it, &activities.get(place), evidence, policy)).collect();
     let mut reasons = Vec::new();
     for (place, it) in consumers.iter().enumerate() {
         consumer_reasons(&mut reasons, place, it, evidence);
@@ -88,7 +88,7 @@ pub fn judge(evidence: &Evidence, policy: &Policy, cutoff_time: Option<i64>) -> 
         wait_until_time: waits.and_then(|it| it.into_iter().max()),
         reasons,
         consumers,
-        would_break: cutoff_time.map_or_else(Vec::new, |it| would_break(&groups, it)),
+        would_break: cutoff_time.map_or_else(Vec::new, |it| would_break(evidence, it)),
     }
 }
 
@@ -228,25 +228,25 @@ fn silence(
 }
 
 /// Replays history as if the version had been revoked at `cutoff`.
-fn would_break(groups: &[Vec<&Activity>], cutoff: i64) -> Vec<Broken> {
-    let mut all = Vec::new();
-    for (consumer, activities) in groups.iter().enumerate() {
-        let late: Vec<_> = activities
-            .iter()
-            .filter(|it| it.version == Side::Old && it.outcome == Outcome::Used)
-            .filter(|it| it.last_time >= cutoff)
-            .collect();
-        let Some(last_time) = late.iter().map(|it| it.last_time).max() else { continue };
-        let count = |derived: bool| {
-            late.iter().filter(|it| it.is_derived == derived).map(|it| it.count).sum()
-        };
-        all.push(Broken {
-            consumer,
-            first_time: late.iter().map(|it| it.first_time.max(cutoff)).min().unwrap_or(cutoff),
-            last_time,
-            use_count: count(false),
-            derived_use_count: count(true),
+fn would_break(evidence: &Evidence, cutoff: i64) -> Vec<Broken> {
+    let mut all: Vec<Option<Broken>> = vec![None; evidence.consumers.len()];
+    let late = evidence.activities.iter().filter(|it| {
+        it.version == Side::Old && it.outcome == Outcome::Used && it.last_time >= cutoff
+    });
+    for it in late {
+        let Some(place) = all.get_mut(it.consumer as usize) else { continue };
+        let broken = place.get_or_insert(Broken {
+            consumer: it.consumer as usize,
+            first_time: i64::MAX,
+            last_time: i64::MIN,
+            use_count: 0,
+            derived_use_count: 0,
         });
+        broken.first_time = broken.first_time.min(it.first_time.max(cutoff));
+        broken.last_time = broken.last_time.max(it.last_time);
+        let count =
+            if it.is_derived { &mut broken.derived_use_count } else { &mut broken.use_count };
+        *count += it.count;
     }
-    all
+    all.into_iter().flatten().collect()
 }

@@ -82,7 +82,7 @@ impl Method {
 /// How long a consumer must stay quiet, and why.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Soak {
-    /// Gaps that were observed.
+    /// Gaps that were observed; those within one hour count as one.
     pub gap_count: usize,
     /// The longest of them.
     pub longest_gap_seconds: Option<f64>,

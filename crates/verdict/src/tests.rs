@@ -143,6 +143,60 @@ fn a_copy_that_used_the_new_version_too_keeps_to_its_own_rhythm() {
 }
 
 #[test]
+fn a_copy_that_took_anothers_place_has_the_consumers_rhythm() {
+    let mut evidence = switched(92 * DAY);
+    // One copy after another; the last lived for two days and is gone with the old version.
+    for it in &mut evidence.activities {
+        it.process = [60, 88, 90].iter().filter(|day| it.first_time >= **day * DAY).count() as u32;
+    }
+    assert_eq!(verdict(&evidence), (Verdict::NotUsed, vec![]));
+    // Where it lived beside one that worked all the time, it was something else.
+    for it in &mut evidence.activities {
+        it.process = u32::from(it.first_time >= 90 * DAY);
+    }
+    let mut beside = uses(Side::Old, (88 * 24..90 * 24).map(|it| it * HOUR + HOUR / 2));
+    beside.iter_mut().for_each(|it| it.process = 2);
+    evidence.activities.extend(beside);
+    assert_eq!(verdict(&evidence), (Verdict::Used, vec!["process_uses_old"]));
+}
+
+#[test]
+fn rows_of_an_hour_stand_for_the_uses_in_it() {
+    // Every minute: of each hour the first and the last are known.
+    let row = |hour: i64, version| Activity {
+        version,
+        first_time: hour * HOUR,
+        last_time: hour * HOUR + 59 * 60 * SECOND,
+        count: 60,
+        ..Activity::default()
+    };
+    let mut rows: Vec<Activity> = (0..20 * 24).map(|it| row(it, Side::Old)).collect();
+    rows.extend((20 * 24..22 * 24).map(|it| row(it, Side::New)));
+    assert_eq!(verdict(&seen(rows, 22 * DAY)), (Verdict::NotUsed, vec![]));
+}
+
+#[test]
+fn using_both_in_turn_is_not_going_back_over_a_weekend_or_in_late_logs() {
+    // In office hours, the old version in the last hour of a week and the first of the next.
+    let hours =
+        (0..42).filter(|it| it % 7 < 5).flat_map(|day| (9..17).map(move |it| day * 24 + it));
+    let (old, new): (Vec<i64>, Vec<i64>) =
+        hours.partition(|it| *it < 21 * 24 || [9, 16].contains(&(it % 24)));
+    let mut both = uses(Side::Old, old.iter().map(|it| it * HOUR));
+    both.extend(uses(Side::New, new.iter().map(|it| it * HOUR)));
+    let state = |it: &Evidence| judge(it, &Policy::default(), None).consumers[0].state;
+    let monday = (35 * 24 + 9) * HOUR + 60 * SECOND;
+    assert_eq!(state(&seen(both.clone(), monday)), Some(State::Both));
+    // The log that shows the newer one is a day late: that it is quiet since is not known.
+    let mut late = switched(91 * DAY);
+    late.activities.retain(|it| it.version == Side::Old || it.last_time < 90 * DAY + 6 * HOUR);
+    late.activities.extend(uses(Side::Old, (90 * 24..91 * 24).map(|it| it * HOUR + HOUR / 2)));
+    assert_eq!(state(&late), Some(State::Reverted));
+    late.coverage[0].delay_seconds = 86_400;
+    assert_eq!(state(&late), Some(State::Both));
+}
+
+#[test]
 fn an_event_that_may_still_arrive_is_waited_for() {
     let mut evidence = switched((90 * 24 + 24) * HOUR);
     assert_eq!(verdict(&evidence).0, Verdict::NotUsed);

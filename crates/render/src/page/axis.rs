@@ -43,10 +43,10 @@ pub(super) fn lines(view: &View<'_>) -> Vec<Line> {
         let version = &view.secret.versions[it];
         let name = shown(&version.version, 12);
         let mut add = |time: Option<i64>, class, word: &str| {
-            let label = format!("{word} {name}");
+            let label = format!("version {name} {word}");
             all.extend(time.map(|time| Line { time, class, label }));
         };
-        add(version.cutoff_time, "cutoff", "cutoff of");
+        add(version.cutoff_time, "cutoff", "cutoff");
         add(version.revoked_time, "revoked", "revoked");
     }
     all.retain(|it| view.scale.shows(it.time));
@@ -61,7 +61,7 @@ pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let height = ROW * (lines.len() as u32 + 1) + 3;
     write!(
         out,
-        "<div class=\"axis\" aria-hidden=\"true\"><div class=\"unit\">UTC; one step is one {}</div>\
+        "<div class=\"axis\" aria-hidden=\"true\"><div class=\"unit\">UTC; steps of {}</div>\
         <svg height=\"{height}\">",
         view.scale.slot_name()
     )?;
@@ -81,15 +81,14 @@ pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     for it in view.scale.ticks() {
         let x = view.scale.percent(it.time);
         let class = if it.is_major { "tick" } else { "tick minor" };
-        let anchor = if x > 92.0 { "end" } else { "start" };
+        // There is no room for a label at the end, nor for it to stand on the other side.
+        let label = if x > 94.0 { "" } else { &it.label };
         write!(
             out,
             "<g class=\"{class}\"><line x1=\"{x}%\" x2=\"{x}%\" y1=\"{}\" y2=\"{height}\"/>\
-            <text x=\"{x}%\" dx=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text></g>",
+            <text x=\"{x}%\" dx=\"3\" y=\"{}\">{label}</text></g>",
             height - ROW,
-            if anchor == "end" { -3 } else { 3 },
-            height - 5,
-            it.label
+            height - 5
         )?;
     }
     out.write_all(b"</svg></div>\n")
@@ -109,13 +108,21 @@ pub(super) fn write_logs(view: &View<'_>, out: &mut dyn Write) -> io::Result<()>
         let scope = scope.map_or_else(String::new, |it| format!(" {}", shown(it, LABEL)));
         let (source, slots) = (shown(&it.source, LABEL), view.scale.slots);
         let spans = hidden(view, &[row]);
-        let end = view.scale.place(view.scale.as_of);
+        let mut read = String::new();
+        let mut from = view.scale.start;
+        for (start, end) in spans.iter().copied().chain([(view.scale.as_of, i64::MAX)]) {
+            if start > from {
+                let (x, to) = (view.scale.place(from), view.scale.place(start));
+                read.push_str(&format!("M{x} 5H{to}v4H{x}z"));
+            }
+            from = end;
+        }
         write!(
             out,
             "<li><div class=\"who\">log {source}{scope}</div>\
             <svg viewBox=\"0 0 {slots} {LOG}\" height=\"{LOG}\" preserveAspectRatio=\"none\" \
             role=\"img\"><title>Log {source}{scope}: {}.</title>\
-            <path class=\"read\" d=\"M0 5H{end}v4H0z\"/>",
+            <path class=\"read\" d=\"{read}\"/>",
             match spans.len() {
                 0 => "whole over this time".to_owned(),
                 1 => "1 span without records".to_owned(),
@@ -123,7 +130,7 @@ pub(super) fn write_logs(view: &View<'_>, out: &mut dyn Write) -> io::Result<()>
             }
         )?;
         shade(&spans, &view.scale, LOG, out)?;
-        write!(out, "<use href=\"#s{}m\"/></svg></li>\n", view.index)?;
+        writeln!(out, "<use href=\"#s{}m\"/></svg></li>", view.index)?;
     }
     out.write_all(b"</ul>\n")
 }
@@ -143,15 +150,17 @@ pub(super) fn write_legend(
             names.map(|it| shown(&view.secret.versions[*it].version, 40)).collect();
         let more = if versions.len() > names.len() { " and others" } else { "" };
         let word = match role {
+            Role::New | Role::Newer if view.asked.is_none() => "current",
+            Role::Old | Role::Older if view.asked.is_none() => "before it",
             Role::Old => "the one asked about",
             Role::Older => "before it",
-            Role::New | Role::Newer if view.asked.is_none() => "current",
             Role::New => "the new one",
             Role::Newer => "newer still",
         };
         let name = names.join(", ");
-        let d = "M0 2h22v8h-22z";
-        sample(out, &format!("us {}", role.class()), d)?;
+        let high = role.height();
+        let d = format!("M0 {}h22v{high}h-22z", 6 - high / 2);
+        sample(out, &format!("us {}", role.class()), &d)?;
         write!(out, "version {name}{more} ({word}) used</li>")?;
     }
     let marks = || view.secret.consumers.iter().flat_map(|it| &it.activity);

@@ -33,7 +33,8 @@ pub(super) fn write(view: &View<'_>, consumer: &Consumer, out: &mut dyn Write) -
         }
         term(&name, &facts.join("; "))?;
     }
-    term("Must stay quiet", &consumer.soak.as_ref().map_or_else(String::new, soak))?;
+    let quiet = consumer.soak.as_ref().filter(|_| view.asked.is_some());
+    term("Must stay quiet", &quiet.map_or_else(String::new, soak))?;
     term("Owner", &consumer.owner.as_deref().map_or_else(String::new, |it| shown(it, LONG)))?;
     term("In the registry", if consumer.is_declared { "declared" } else { "not declared" })?;
     let named = consumer.evidence.as_deref();
@@ -52,6 +53,7 @@ fn soak(soak: &Soak) -> String {
         "longest_gap" => "its longest gap".to_owned(),
         "tail_model" => "its longest gap, extended by the tail model".to_owned(),
         "schedule" => "twice its declared interval".to_owned(),
+        "short_history" => "a week, as it was seen for less than two".to_owned(),
         "floor" => "the floor of the policy".to_owned(),
         "rare_floor" => "the floor for rare jobs: too few uses to tell a rhythm".to_owned(),
         other => words(other),

@@ -137,7 +137,10 @@ pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         number(most),
         match hours.left_out {
             0 => String::new(),
-            it => format!(" {} are not on this map: their hour is not known.", times(it, "use")),
+            it => format!(
+                " {} are not on this map: off its days, or of no known hour.",
+                times(it, "use")
+            ),
         }
     )
 }

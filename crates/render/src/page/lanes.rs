@@ -18,8 +18,12 @@ use super::words::{LABEL, day, shown, times, words};
 const TRACK: u32 = 8;
 /// Pixels between tracks, and above and below them.
 const GAP: u32 = 3;
+/// Pixels that lines and holes reach beyond their lane, into the space between lanes.
+const BLEED: u32 = 90;
+/// More lanes than these are laid out only where they are on the screen.
+const LANES_FEW: usize = 200;
 /// Ticks of refused attempts on one lane: more would run into each other.
-const TICKS_MAX: u32 = 240;
+const TICKS_MAX: u32 = 120;
 
 /// What all lanes of one secret share.
 pub(super) struct Lanes<'a> {
@@ -65,8 +69,8 @@ impl<'a> Lanes<'a> {
         GAP + track as u32 * (TRACK + GAP)
     }
 
-    /// Writes what lanes refer to, then a list with one lane per consumer.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes what lanes, and the rows of logs, refer to.
+    pub fn write_shared(&self, out: &mut dyn Write) -> io::Result<()> {
         let (s, height) = (self.view.index, self.height());
         out.write_all(b"<svg class=\"defs\" aria-hidden=\"true\"><defs>")?;
         for (rows, number) in &self.shades {
@@ -77,9 +81,19 @@ impl<'a> Lanes<'a> {
         write!(out, "<g id=\"s{s}m\">")?;
         for it in axis::lines(self.view) {
             let (place, class) = (self.view.scale.place(it.time), it.class);
-            write!(out, "<path class=\"line {class}\" d=\"M{place} 0v{height}\"/>")?;
+            let long = height + 2 * BLEED;
+            write!(out, "<path class=\"line {class}\" d=\"M{place} -{BLEED}v{long}\"/>")?;
         }
-        out.write_all(b"</g></defs></svg>\n<ol class=\"lanes\">\n")?;
+        out.write_all(b"</g></defs></svg>\n")
+    }
+
+    /// Writes a list with one lane per consumer; nothing where there is none.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.view.order.is_empty() {
+            return Ok(());
+        }
+        let many = if self.view.order.len() > LANES_FEW { " many" } else { "" };
+        writeln!(out, "<ol class=\"lanes{many}\">")?;
         for row in &self.view.order {
             self.write_lane(*row, out)?;
         }
@@ -124,11 +138,12 @@ impl<'a> Lanes<'a> {
             sentence(view, consumer, state)
         )?;
         for ((kind, role), runs) in self.runs(&consumer.activity) {
-            let (top, class) = (self.top(role), role.class());
+            let (top, class, high) = (self.top(role), role.class(), role.height());
+            let middle = top + (TRACK - high) / 2;
             match kind {
                 Kind::Principal => path(out, "pr", &bars(&runs, top + 3, 2))?,
-                Kind::Derived => path(out, &format!("de {class}"), &bars(&runs, top, TRACK))?,
-                Kind::Used => path(out, &format!("us {class}"), &bars(&runs, top, TRACK))?,
+                Kind::Derived => path(out, &format!("de {class}"), &bars(&runs, middle, high))?,
+                Kind::Used => path(out, &format!("us {class}"), &bars(&runs, middle, high))?,
                 Kind::Rejected => path(out, "rj", &ticks(&runs, top - 2, slots))?,
             }
         }
@@ -143,7 +158,11 @@ impl<'a> Lanes<'a> {
     /// What proves least is drawn first, so that nothing hides a use or a refusal.
     fn runs(&self, marks: &[Mark]) -> BTreeMap<(Kind, Role), Vec<(u32, u32)>> {
         let mut all: BTreeMap<(Kind, Role), Vec<(u32, u32)>> = BTreeMap::new();
-        for it in marks.iter().filter(|it| it.version < self.view.secret.versions.len()) {
+        let Scale { start, end, .. } = self.view.scale;
+        let versions = self.view.secret.versions.len();
+        let is_drawn =
+            |it: &&Mark| it.version < versions && it.end_time >= start && it.start_time <= end;
+        for it in marks.iter().filter(is_drawn) {
             let from = self.view.scale.slot(it.start_time);
             // A mark that ends on the hour does not reach into the next one.
             let until = it.end_time.saturating_sub(1).max(it.start_time);
@@ -252,14 +271,14 @@ pub(super) fn shade(
         return Ok(());
     }
     let (mut boxes, mut lines) = (String::new(), String::new());
-    let step = f64::from(scale.slots) / 160.0;
+    let (step, long) = (f64::from(scale.slots) / 160.0, height + 2 * BLEED);
     for (from, until) in spans {
         let (from, until) = (scale.place(*from), scale.place(*until));
-        boxes.push_str(&format!("M{from} 0H{until}V{height}H{from}z"));
+        boxes.push_str(&format!("M{from} -{BLEED}H{until}v{long}H{from}z"));
         let count = ((until - from) / step) as u32;
         for it in 0..=count {
             let x = ((from + f64::from(it) * step) * 10.0).round() / 10.0;
-            lines.push_str(&format!("M{x} 0v{height}"));
+            lines.push_str(&format!("M{x} -{BLEED}v{long}"));
         }
     }
     path(out, "hole", &boxes)?;
@@ -327,6 +346,6 @@ mod tests {
     fn many_refusals_are_as_many_ticks_as_can_be_told_apart() {
         assert_eq!(ticks(&[(2, 3), (7, 7)], 1, 100), "M2.5 1v12m1-12v12m4-12v12");
         let all = ticks(&[(0, 719)], 1, 720);
-        assert_eq!(all.matches('v').count(), 240);
+        assert_eq!(all.matches('v').count(), 120);
     }
 }

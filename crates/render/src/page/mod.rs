@@ -13,6 +13,7 @@ mod evidence;
 mod heat;
 mod lanes;
 pub mod model;
+mod reasons;
 mod references;
 mod scale;
 mod summary;
@@ -34,8 +35,20 @@ use words::{LABEL, LONG, instant, number, shown, times};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// SHA-256 of `STYLE` and `SCRIPT` in base64; a test checks them.
-const STYLE_HASH: &str = "dfr0KgOy4G7Fjtv4DZRDnKqieFvIzUmCx7g6vlgYO9A=";
+const STYLE_HASH: &str = "mbdbPYFHLJTF0FgiH55adL8uIW581jvK1OaURrmCIHQ=";
 const SCRIPT_HASH: &str = "gDGtQCRipuaK5QVvgw3YcrgS99d+0QSZMYg0Dcjc/ZU=";
+
+/// The parts of a secret: the end of their ids, and their names.
+const PARTS: [(&str, &str); 5] = [
+    ("fi", "Findings"),
+    ("ti", "Consumers over time"),
+    ("ta", "Consumers as a table"),
+    ("lo", "Logs"),
+    ("ve", "Versions"),
+];
+
+/// A table of more rows is folded away: browsers take seconds to lay it out.
+const ROWS_OPEN: usize = 1_000;
 
 /// Writes the report.
 pub fn page(page: &Page, out: &mut dyn Write) -> Result<(), RenderError> {
@@ -95,26 +108,25 @@ fn write_head(page: &Page, out: &mut dyn Write) -> io::Result<()> {
 fn write_secret(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (s, secret) = (view.index, view.secret);
     let id = shown(&secret.secret_id, LONG);
-    write!(out, "<section class=\"secret\" id=\"s{s}\" aria-labelledby=\"s{s}h\">\n")?;
-    write!(out, "<h2 id=\"s{s}h\">{id}</h2>\n")?;
+    writeln!(out, "<section class=\"secret\" id=\"s{s}\" aria-labelledby=\"s{s}h\">")?;
+    writeln!(out, "<h2 id=\"s{s}h\">{id}</h2>")?;
     if let Some(owner) = &secret.owner {
         writeln!(out, "<p class=\"facts\">Owner: {}</p>", shown(owner, LONG))?;
     }
     summary::write_verdicts(view, out)?;
-    write!(
-        out,
-        "<nav class=\"parts\" aria-label=\"Parts of {id}\"><ul><li><a href=\"#s{s}fi\">Findings</a>\
-        </li><li><a href=\"#s{s}ti\">Consumers over time</a></li>\
-        <li><a href=\"#s{s}ta\">Consumers as a table</a></li>\
-        <li><a href=\"#s{s}lo\">Logs</a></li><li><a href=\"#s{s}ve\">Versions</a></li></ul></nav>\n\
-        <h3 id=\"s{s}fi\">Findings</h3>\n"
-    )?;
+    write!(out, "<nav class=\"parts\" aria-label=\"Parts of {id}\"><ul>")?;
+    for (part, name) in PARTS {
+        if part != "ta" || !secret.consumers.is_empty() {
+            write!(out, "<li><a href=\"#s{s}{part}\">{name}</a></li>")?;
+        }
+    }
+    writeln!(out, "</ul></nav>\n<h3 id=\"s{s}fi\">Findings</h3>")?;
     tables::write_findings(view, out)?;
-    write!(out, "<h3 id=\"s{s}ti\">Consumers over time</h3>\n")?;
+    writeln!(out, "<h3 id=\"s{s}ti\">Consumers over time</h3>")?;
     write_consumers(view, out)?;
-    write!(out, "<h3 id=\"s{s}lo\">Logs</h3>\n")?;
+    writeln!(out, "<h3 id=\"s{s}lo\">Logs</h3>")?;
     tables::write_coverage(view, out)?;
-    write!(out, "<h3 id=\"s{s}ve\">Versions</h3>\n")?;
+    writeln!(out, "<h3 id=\"s{s}ve\">Versions</h3>")?;
     tables::write_versions(view, out)?;
     out.write_all(b"</section>\n")
 }
@@ -122,25 +134,38 @@ fn write_secret(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
 /// Lanes, heat map and table of consumers, and what narrows them down.
 fn write_consumers(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let s = view.index;
+    let lanes = Lanes::new(view);
     if view.secret.consumers.is_empty() {
-        return write!(
-            out,
-            "<p class=\"note\">Nobody was seen using this secret. Whether that means that nobody \
-            does depends on the logs below.</p>\n\
-            <h3 id=\"s{s}ta\">Consumers as a table</h3>\n<p class=\"note\">None.</p>\n"
-        );
+        out.write_all(
+            b"<p class=\"note\">Nobody was seen using this secret. Whether that means that nobody \
+            does depends on the logs below.</p>\n",
+        )?;
+        return write_chart(view, &lanes, out);
     }
     write_filter(view, out)?;
-    let lanes = Lanes::new(view);
     axis::write_legend(view, &lanes, out)?;
+    write_chart(view, &lanes, out)?;
+    heat::write(view, out)?;
+    writeln!(out, "<h3 id=\"s{s}ta\">Consumers as a table</h3>")?;
+    let count = view.secret.consumers.len();
+    if count <= ROWS_OPEN {
+        return tables::write_consumers(view, out);
+    }
+    writeln!(out, "<details><summary>{} rows</summary>", number(count as u64))?;
+    tables::write_consumers(view, out)?;
+    out.write_all(b"</details>\n")
+}
+
+fn write_chart(view: &View<'_>, lanes: &Lanes<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if view.secret.consumers.is_empty() && view.secret.coverage.is_empty() {
+        return Ok(());
+    }
     out.write_all(b"<div class=\"chart\">\n")?;
     axis::write(view, out)?;
+    lanes.write_shared(out)?;
     lanes.write(out)?;
     axis::write_logs(view, out)?;
-    out.write_all(b"</div>\n")?;
-    heat::write(view, out)?;
-    write!(out, "<h3 id=\"s{s}ta\">Consumers as a table</h3>\n")?;
-    tables::write_consumers(view, out)
+    out.write_all(b"</div>\n")
 }
 
 /// Controls that only the script can serve; it shows them.

@@ -86,14 +86,14 @@ pub struct Verdict {
     pub tail_expires_time: Option<i64>,
 }
 
-/// One reason of a verdict. Reasons of one code and text are shown together.
+/// One reason of a verdict. Reasons of one code are shown together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reason {
     /// The code of docs/verdicts.md, such as `uses_old`.
     pub code: String,
     /// What it says about the verdict: `Used` or `Unknown`.
     pub answer: Answer,
-    /// What it says, such as `uses this version, never used a newer one`.
+    /// What it says of whom: `checkout (prod) never used a newer version; it used this one at ...`.
     pub text: String,
     /// What to do, such as `deploy the new version to it`.
     pub action: Option<String>,
@@ -119,7 +119,7 @@ pub struct Consumer {
     /// Whether the registry names it; if not, it is a shadow.
     pub is_declared: bool,
     /// `old_only`, `both`, `switched`, `settled`, `reverted`, `failing_new`, `dormant` or
-    /// `new_only`; none if it was only ever refused.
+    /// `new_only`; none if it was only ever refused. Not shown where no version is asked about.
     pub state: Option<String>,
     /// `straggler`, `reads_new_uses_old` and such. `shadow` need not be given.
     pub flags: Vec<String>,
@@ -137,7 +137,7 @@ pub struct Consumer {
     pub attribution: Vec<String>,
     /// What it did with each version, at most one row per version.
     pub uses: Vec<VersionUse>,
-    /// What is drawn, in any order.
+    /// What is drawn, in any order. Nothing else is: a use that has no mark is in words only.
     pub activity: Vec<Mark>,
 }
 
@@ -197,7 +197,7 @@ pub struct Soak {
     pub gap_count: u64,
     /// The longest of them.
     pub longest_gap_seconds: Option<u64>,
-    /// `longest_gap`, `tail_model`, `schedule`, `floor` or `rare_floor`.
+    /// `longest_gap`, `tail_model`, `schedule`, `short_history`, `floor` or `rare_floor`.
     pub method: String,
     /// When it is over, if nothing else is seen; drawn as a mark.
     pub until_time: Option<i64>,

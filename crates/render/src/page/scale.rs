@@ -88,8 +88,8 @@ impl Scale {
     /// What one slot is called.
     pub fn slot_name(&self) -> String {
         match self.slot / HOUR {
-            1 => "hour".to_owned(),
-            24 => "day".to_owned(),
+            1 => "1 hour".to_owned(),
+            24 => "1 day".to_owned(),
             it if it % 24 == 0 => format!("{} days", it / 24),
             it => format!("{it} hours"),
         }

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::model::{Answer, Page, Reason, SecretPage, Verdict, Version};
-use super::view::{Standing, View, is_production, name};
-use super::words::{LABEL, LONG, instant, number, shown, time, times};
-
-/// Consumers of one reason that are named before the rest is folded away.
-const NAMED: usize = 8;
+use super::model::{Answer, Page, SecretPage, Verdict, Version};
+use super::reasons;
+use super::view::{Standing, View, is_production};
+use super::words::{LABEL, LONG, capital, number, shown, time, times};
 
 /// The class in the style sheet, and the answer in words.
-fn answer(answer: Answer) -> (&'static str, &'static str) {
+pub(super) fn answer(answer: Answer) -> (&'static str, &'static str) {
     match answer {
         Answer::NotUsed => ("yes", "Yes"),
         Answer::Used => ("no", "No"),
@@ -50,7 +48,8 @@ fn main_verdict(secret: &SecretPage) -> Option<(&Version, &Verdict)> {
 pub(super) fn write_secrets(page: &Page, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(
         b"<nav aria-labelledby=\"all\"><h2 id=\"all\">All secrets</h2>\n\
-        <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-labelledby=\"all\"><table>\n\
+        <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-labelledby=\"all\">\
+        <table class=\"sorted\">\n\
         <caption>May the old version be revoked?</caption>\n\
         <thead><tr><th scope=\"col\">Secret</th><th scope=\"col\">Version</th>\
         <th scope=\"col\">Answer</th><th scope=\"col\">Why</th>\
@@ -93,20 +92,20 @@ pub(super) fn write_verdicts(view: &View<'_>, out: &mut dyn Write) -> io::Result
         let version = &view.secret.versions[row];
         let Some(verdict) = &version.verdict else { continue };
         let (class, word) = answer(verdict.answer);
-        write!(
+        writeln!(
             out,
             "<div class=\"verdict {class}\">{}<div><p class=\"ask\">May version {} of {} be \
-            revoked?</p><p class=\"say\"><strong>{word}.</strong> {}</p>{}</div></div>\n",
+            revoked?</p><p class=\"say\"><strong>{word}.</strong> {}</p>{}</div></div>",
             sign(verdict.answer),
             shown(&version.version, LABEL),
             shown(&view.secret.secret_id, LONG),
             why(verdict),
-            when(verdict)
+            when(verdict, view.scale.as_of)
         )?;
         if count == 0 {
             write_figures(view, out)?;
         }
-        write_reasons(view, verdict, out)?;
+        reasons::write(view, verdict, out)?;
         count += 1;
     }
     if count == 0 {
@@ -129,7 +128,10 @@ fn why(verdict: &Verdict) -> String {
         (Answer::Used, 1, _) => "1 consumer is not settled.".to_owned(),
         (Answer::Used, it @ 2.., _) => format!("{} consumers are not settled.", number(it as u64)),
         (_, _, Some(reason)) => {
-            let more = if verdict.reasons.len() > 1 { ", and more" } else { "" };
+            let more = match verdict.reasons.len() - 1 {
+                0 => String::new(),
+                it => format!(" ({} besides)", times(it as u64, "reason")),
+            };
             capital(&format!("{}{more}.", shown(&reason.text, LONG)))
         }
         _ => "No reason was given.".to_owned(),
@@ -137,7 +139,7 @@ fn why(verdict: &Verdict) -> String {
 }
 
 /// When the answer may change, as paragraphs.
-fn when(verdict: &Verdict) -> String {
+fn when(verdict: &Verdict, as_of: i64) -> String {
     let mut text = String::new();
     if verdict.answer != Answer::NotUsed {
         text.push_str(&match verdict.wait_until_time {
@@ -149,101 +151,19 @@ fn when(verdict: &Verdict) -> String {
         });
     }
     let mut facts = Vec::new();
-    for (at, words) in [
-        (verdict.soak_until_time, "last soak over at"),
-        (verdict.tail_expires_time, "what was obtained with it expires by"),
-    ] {
-        facts.extend(at.map(|it| format!("{words} {}", time(Some(it)))));
+    let verb = |at: i64, will, did| if at > as_of { will } else { did };
+    if let Some(at) = verdict.soak_until_time {
+        let verb = verb(at, "ends", "ended");
+        facts.push(format!("the last soak {verb} at {}", time(Some(at))));
+    }
+    if let Some(at) = verdict.tail_expires_time {
+        let verb = verb(at, "expires", "expired");
+        facts.push(format!("what was obtained with it {verb} by {}", time(Some(at))));
     }
     if !facts.is_empty() {
         text.push_str(&format!("<p>{}.</p>", capital(&facts.join("; "))));
     }
     text
-}
-
-/// The text with a capital first letter.
-fn capital(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map_or(String::new(), |it| it.to_uppercase().chain(rest).collect())
-}
-
-/// Reasons with the same words, and whom they are about.
-struct Group<'a> {
-    reason: &'a Reason,
-    about: Vec<String>,
-    until_time: Option<i64>,
-}
-
-fn groups<'a>(view: &View<'_>, verdict: &'a Verdict) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    for reason in &verdict.reasons {
-        let same = |it: &Group<'_>| {
-            (&it.reason.code, &it.reason.text, &it.reason.action)
-                == (&reason.code, &reason.text, &reason.action)
-        };
-        let place = groups.iter().position(same).unwrap_or_else(|| {
-            groups.push(Group { reason, about: Vec::new(), until_time: reason.until_time });
-            groups.len() - 1
-        });
-        let group = &mut groups[place];
-        // None means that waiting is not enough, for one of them and so for all.
-        group.until_time = group.until_time.zip(reason.until_time).map(|it| it.0.max(it.1));
-        group.about.extend(subject(view, reason));
-    }
-    groups.sort_by_key(|it| it.reason.answer != Answer::Used);
-    groups
-}
-
-/// Whom a reason is about, as HTML.
-fn subject(view: &View<'_>, reason: &Reason) -> Option<String> {
-    let row = reason.consumer.filter(|it| *it < view.secret.consumers.len());
-    let Some(row) = row else {
-        return reason.subject.as_deref().map(|it| shown(it, LABEL));
-    };
-    let consumer = &view.secret.consumers[row];
-    let at = consumer.environment.as_deref();
-    let at = at.map_or_else(String::new, |it| format!(" ({})", shown(it, LABEL)));
-    Some(format!("<a href=\"#s{}c{row}\">{}{at}</a>", view.index, name(consumer)))
-}
-
-fn write_reasons(view: &View<'_>, verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
-    if verdict.reasons.is_empty() {
-        return Ok(());
-    }
-    out.write_all(b"<h3>Why, and what to do</h3>\n<ul class=\"reasons\">\n")?;
-    for group in groups(view, verdict) {
-        let Group { reason, about, until_time } = group;
-        let class = answer(reason.answer).0;
-        write!(
-            out,
-            "<li class=\"{class}\"><p><b>{}</b> <code>{}</code></p>",
-            capital(&shown(&reason.text, LONG)),
-            shown(&reason.code, LABEL)
-        )?;
-        if !about.is_empty() {
-            let (first, rest) = about.split_at(about.len().min(NAMED));
-            write!(out, "<p>{}", first.join(", "))?;
-            match rest.len() {
-                0 => out.write_all(b"</p>")?,
-                it => {
-                    let rest = rest.join(", ");
-                    let count = number(it as u64);
-                    write!(
-                        out,
-                        "</p><details><summary>and {count} more</summary>{rest}</details>"
-                    )?;
-                }
-            }
-        }
-        let action = reason.action.as_deref().map(|it| capital(&shown(it, LONG)));
-        let until = until_time.map(|it| format!("passes at {}", instant(it)));
-        let both: Vec<String> = action.into_iter().chain(until).collect();
-        if !both.is_empty() {
-            write!(out, "<p class=\"do\">{}</p>", both.join("; "))?;
-        }
-        out.write_all(b"</li>\n")?;
-    }
-    out.write_all(b"</ul>\n")
 }
 
 /// Writes how many consumers stand where, as a bar and as numbers.
@@ -253,7 +173,7 @@ fn write_figures(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let s = view.index;
-    write!(out, "<h3 id=\"s{s}f\">{}</h3>\n", times(total as u64, "consumer"))?;
+    writeln!(out, "<h3 id=\"s{s}f\">{}</h3>", times(total as u64, "consumer"))?;
     write!(
         out,
         "<svg class=\"bar\" height=\"12\" viewBox=\"0 0 {total} 12\" preserveAspectRatio=\"none\" \

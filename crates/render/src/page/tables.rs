@@ -6,7 +6,7 @@ use super::lanes::{flags, state_name};
 use super::model::{Coverage, Finding, Hole};
 use super::references::{self, Reference};
 use super::view::{View, is_production, name};
-use super::words::{LABEL, LONG, instant, list, number, shown, time, times, words};
+use super::words::{LABEL, LONG, list, number, shown, time, times, words};
 
 /// Holes of one log that are listed.
 const HOLES_MAX: usize = 100;
@@ -46,12 +46,10 @@ pub(super) fn write_consumers(view: &View<'_>, out: &mut dyn Write) -> io::Resul
         Some(it) => format!("Consumers; \"old\" is version {it}, \"new\" any later one; UTC"),
         None => "Consumers; \"new\" is any version; UTC".to_owned(),
     };
-    let columns = [
+    let mut columns = vec![
         ("Consumer", false),
         ("Environment", false),
         ("State", false),
-        ("Flags", false),
-        ("Owner", false),
         ("Old last used", false),
         ("Old uses", true),
         ("New last used", false),
@@ -59,18 +57,28 @@ pub(super) fn write_consumers(view: &View<'_>, out: &mut dyn Write) -> io::Resul
         ("Refused", true),
         ("Quiet until", false),
     ];
+    let has_owner = view.count_if(|it| it.owner.is_some()) > 0;
+    if has_owner {
+        columns.push(("Owner", false));
+    }
     begin(out, &format!("s{s}t"), "sorted consumers", &caption, &columns)?;
     for row in &view.order {
-        write_consumer(view, *row, out)?;
+        write_consumer(view, *row, has_owner, out)?;
     }
     end(out)
 }
 
-fn write_consumer(view: &View<'_>, row: usize, out: &mut dyn Write) -> io::Result<()> {
+fn write_consumer(
+    view: &View<'_>,
+    row: usize,
+    has_owner: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let consumer = &view.secret.consumers[row];
     let standing = view.standings[row];
     let (mut old, mut new, mut refused) = ((None, 0u64), (None, 0u64), 0u64);
     for it in &consumer.uses {
+        refused = refused.saturating_add(it.rejected_count);
         let side = match view.asked {
             Some(asked) if it.version == asked => &mut old,
             Some(asked) if it.version < asked => continue,
@@ -78,16 +86,16 @@ fn write_consumer(view: &View<'_>, row: usize, out: &mut dyn Write) -> io::Resul
         };
         side.0 = side.0.max(it.last_used_time);
         side.1 = side.1.saturating_add(it.use_count).saturating_add(it.derived_use_count);
-        refused = refused.saturating_add(it.rejected_count);
     }
     let environment = consumer.environment.as_deref().map(|it| shown(it, LABEL));
     let class = if is_production(consumer) { " class=\"prod\"" } else { "" };
-    writeln!(
+    let until = consumer.soak.as_ref().filter(|_| view.asked.is_some());
+    write!(
         out,
         "<tr data-s=\"{}\"><th scope=\"row\"><a href=\"#s{}c{row}\">{}</a></th><td{class}>{}</td>\
-        <td><span class=\"chip {}\">{}</span></td><td>{}</td><td>{}</td><td>{}</td>\
+        <td><span class=\"chip {}\">{}</span> {}</td><td>{}</td>\
         <td class=\"n\">{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-        <td>{}</td></tr>",
+        <td>{}</td>",
         standing as u8,
         view.index,
         name(consumer),
@@ -95,14 +103,18 @@ fn write_consumer(view: &View<'_>, row: usize, out: &mut dyn Write) -> io::Resul
         standing.class(),
         state_name(consumer, standing.name()),
         flags(consumer).join(", "),
-        consumer.owner.as_deref().map_or_else(String::new, |it| shown(it, LABEL)),
         time(old.0),
         count(old.1),
         time(new.0),
         count(new.1),
         count(refused),
-        time(consumer.soak.as_ref().and_then(|it| it.until_time)),
-    )
+        time(until.and_then(|it| it.until_time)),
+    )?;
+    if has_owner {
+        let owner = consumer.owner.as_deref().map(|it| shown(it, LABEL));
+        write!(out, "<td>{}</td>", owner.unwrap_or_default())?;
+    }
+    out.write_all(b"</tr>\n")
 }
 
 /// A number; nothing for none, so that what is there stands out.
@@ -201,7 +213,7 @@ fn holes(coverage: &Coverage) -> String {
         return if is_read { "none found".to_owned() } else { String::new() };
     }
     let row = |it: &Hole| {
-        let (from, until) = (instant(it.start_time), instant(it.end_time));
+        let (from, until) = (time(Some(it.start_time)), time(Some(it.end_time)));
         format!("{from} to {until}: {}", words(&it.evidence))
     };
     let rows: Vec<String> = coverage.holes.iter().take(HOLES_MAX).map(row).collect();
@@ -234,7 +246,6 @@ pub(super) fn write_findings(view: &View<'_>, out: &mut dyn Write) -> io::Result
             ("First", false),
             ("Last", false),
             ("Count", true),
-            ("References", false),
         ];
         begin(out, &format!("s{s}w"), "sorted", "Uses of retired versions; UTC", &columns)?;
         for it in &view.secret.findings {
@@ -267,6 +278,10 @@ fn write_finding(it: &Finding, out: &mut dyn Write) -> io::Result<()> {
     if let Some(ends) = it.tail_expires_time {
         write!(out, "<br>its session ends {}", time(Some(ends)))?;
     }
+    let references = references::of_class(&it.class);
+    if !references.is_empty() {
+        write!(out, "<p class=\"refs\">{}</p>", cited(references))?;
+    }
     if !it.source_ips.is_empty() || !it.evidence_uids.is_empty() {
         out.write_all(b"<details><summary>Evidence</summary>")?;
         for (name, values) in [("From", &it.source_ips), ("Events", &it.evidence_uids)] {
@@ -278,15 +293,13 @@ fn write_finding(it: &Finding, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>\
-        <td>{}</td></tr>",
+        "</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
         shown(&it.version, LABEL),
         shown(&it.consumer, LABEL),
         it.environment.as_deref().map_or_else(String::new, |it| shown(it, LABEL)),
         time(Some(it.first_time)),
         time(Some(it.last_time)),
-        number(it.count),
-        cited(references::of_class(&it.class))
+        number(it.count)
     )
 }
 

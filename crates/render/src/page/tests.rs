@@ -220,8 +220,38 @@ fn reasons_with_the_same_words_stand_together_and_pass_when_the_last_does() {
     of.versions[0].verdict = Some(Verdict { reasons, answer: Answer::Used, ..Verdict::default() });
     let page = written(&report(vec![of]));
     assert_eq!(page.matches("<code>soak_not_over</code>").count(), 1);
-    assert!(page.contains("<summary>and 4 more</summary>"));
+    assert!(page.contains("<summary>and 8 more</summary>"));
     assert!(page.contains("passes at 2026-08-12 00:00Z"));
+}
+
+#[test]
+fn a_reason_that_names_its_consumer_links_to_the_lane_and_does_not_name_it_twice() {
+    let mut of = secret(vec![consumer("<a>", "old_only", vec![])]);
+    let reason = |text: &str, consumer| Reason {
+        code: "uses_old".to_owned(),
+        text: text.to_owned(),
+        consumer,
+        ..Reason::default()
+    };
+    let reasons = vec![
+        reason("<a> (prod) never used it", Some(0)),
+        reason("copies of it", Some(0)),
+        reason("nobody else did", None),
+    ];
+    of.versions[0].verdict = Some(Verdict { reasons, answer: Answer::Used, ..Verdict::default() });
+    let page = written(&report(vec![of]));
+    assert!(page.contains("<li><a href=\"#s0c0\">&lt;a&gt; (prod)</a> never used it</li>"));
+    assert!(page.contains("<li><a href=\"#s0c0\">&lt;a&gt; (prod)</a>: copies of it</li>"));
+    assert!(page.contains("<li>Nobody else did</li>"));
+}
+
+#[test]
+fn a_state_is_shown_only_where_a_version_was_asked_about() {
+    let mut of = secret(vec![consumer("a", "old_only", Vec::new())]);
+    of.asked = None;
+    let page = written(&report(vec![of]));
+    assert!(page.contains("<span class=\"chip idle\">not judged</span>"));
+    assert!(!page.contains("chip act"));
 }
 
 #[test]
@@ -247,7 +277,7 @@ fn holes_and_what_no_log_covers_are_shaded_on_the_lanes_of_their_log() {
     of.coverage.push(Coverage { source: "other".to_owned(), ..of.coverage[0].clone() });
     of.coverage[1].holes.clear();
     let page = written(&report(vec![of]));
-    let boxes = "M0 0H80V14H0zM160 0H240V14H160zM640 0H720V14H640z";
+    let boxes = "M0 -90H80v194H0zM160 -90H240v194H160zM640 -90H720v194H640z";
     assert!(page.contains(&format!("<g id=\"s0b0\"><path class=\"hole\" d=\"{boxes}\"/>")));
 }
 
@@ -261,12 +291,43 @@ fn a_consumer_that_was_only_refused_is_not_said_to_be_fine() {
 }
 
 #[test]
+fn a_row_counts_refusals_of_every_version_and_names_owners_where_there_are_any() {
+    let mut it = consumer("a", "switched", Vec::new());
+    it.uses = (0..3)
+        .map(|version| VersionUse { version, rejected_count: 5, ..VersionUse::default() })
+        .collect();
+    let mut of = secret(vec![it]);
+    of.versions.push(version("3"));
+    of.asked = Some(1);
+    let page = written(&report(vec![of.clone()]));
+    assert!(page.contains("<td class=\"n\">15</td><td></td><td>team</td></tr>"));
+    of.consumers[0].owner = None;
+    let page = written(&report(vec![of]));
+    assert!(page.contains("<td class=\"n\">15</td><td></td></tr>") && !page.contains(">Owner<"));
+}
+
+#[test]
 fn silence_without_a_log_is_said_to_say_nothing() {
     let page = written(&report(vec![SecretPage::default()]));
     assert!(page.contains("No log was read that could have shown a use"));
     assert!(page.contains("Nobody was seen using this secret."));
     assert!(page.contains("No version of this secret is known."));
     assert!(written(&Page::default()).contains("There is no secret to report on."));
+}
+
+#[test]
+fn where_nobody_was_seen_it_is_drawn_what_the_logs_covered() {
+    let page = written(&report(vec![secret(Vec::new())]));
+    assert!(page.contains("<title>Log log: whole over this time.</title>"));
+    assert!(page.contains("<path class=\"read\" d=\"M0 5H720v4H0z\"/>"));
+    assert!(!page.contains("<ol class=\"lanes"));
+}
+
+#[test]
+fn what_was_before_the_axis_is_not_drawn_on_it() {
+    let mark = Mark { start_time: START - DAY, end_time: START - HOUR, ..Mark::default() };
+    let page = written(&report(vec![secret(vec![consumer("a", "both", vec![mark])])]));
+    assert!(!page.contains("<path class=\"us vo\" d=\"M0 3"));
 }
 
 #[test]

@@ -21,6 +21,15 @@ impl Role {
     /// Every role, as the legend lists them.
     pub const ALL: [Role; 4] = [Role::Old, Role::New, Role::Newer, Role::Older];
 
+    /// Pixels that its marks are high: what a grey print tells it by.
+    pub fn height(self) -> u32 {
+        match self {
+            Role::Old => 8,
+            Role::New => 6,
+            Role::Newer | Role::Older => 4,
+        }
+    }
+
     /// The class in the style sheet.
     pub fn class(self) -> &'static str {
         match self {
@@ -44,7 +53,7 @@ pub(super) enum Standing {
     Other,
     /// Seen, but only ever refused.
     Refused,
-    /// Of a version that nobody asked about.
+    /// Used only versions that nobody asked about.
     NotJudged,
     Switched,
     Settled,
@@ -67,8 +76,8 @@ impl Standing {
         Standing::NewOnly,
     ];
 
-    fn of(consumer: &Consumer) -> Self {
-        match consumer.state.as_deref() {
+    fn of(consumer: &Consumer, is_asked: bool) -> Self {
+        match consumer.state.as_deref().filter(|_| is_asked) {
             Some("failing_new") => Standing::FailingNew,
             Some("reverted") => Standing::Reverted,
             Some("old_only") => Standing::OldOnly,
@@ -116,7 +125,7 @@ impl Standing {
             }
             Standing::Other => "a state that this page has no word for",
             Standing::Refused => "presented a version and was only ever refused",
-            Standing::NotJudged => "nobody asked whether a version may be revoked",
+            Standing::NotJudged => "used only versions that were not asked about",
             Standing::Switched => {
                 "uses the new version, is quiet on the old one, and the soak is not over"
             }
@@ -154,7 +163,9 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     /// `slots_max` bounds the detail of each lane.
     pub fn new(page: &Page, secret: &'a SecretPage, index: usize, slots_max: u32) -> Self {
-        let standings: Vec<Standing> = secret.consumers.iter().map(Standing::of).collect();
+        let asked = secret.asked.filter(|it| *it < secret.versions.len());
+        let standings = secret.consumers.iter().map(|it| Standing::of(it, asked.is_some()));
+        let standings: Vec<Standing> = standings.collect();
         let mut order: Vec<usize> = (0..secret.consumers.len()).collect();
         order.sort_by_cached_key(|it| {
             let consumer = &secret.consumers[*it];
@@ -166,7 +177,7 @@ impl<'a> View<'a> {
             index,
             standings,
             order,
-            asked: secret.asked.filter(|it| *it < secret.versions.len()),
+            asked,
             scale: Scale::new(page.start_time, page.as_of_time, &expected(secret), slots_max),
         }
     }

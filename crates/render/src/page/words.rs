@@ -81,6 +81,12 @@ pub(super) fn words(code: &str) -> String {
     shown(&code.replace('_', " "), LABEL)
 }
 
+/// The text with a capital first letter.
+pub(super) fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or(String::new(), |it| it.to_uppercase().chain(rest).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
