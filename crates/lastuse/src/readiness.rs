@@ -98,7 +98,10 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
     if readiness.answer.verdict != Verdict::NotUsed {
         if let Some(path) = &args.certificate.certificate {
             let verdict = readiness.answer.verdict.name();
-            eprintln!("warning: no certificate was written to `{}`: {verdict}", path.display());
+            eprintln!(
+                "warning: no certificate was written to `{}`: only `not_used` is certified, and the verdict is `{verdict}`",
+                path.display()
+            );
         }
     } else if args.certificate.certificate.is_some() {
         let sources = readiness.coverage.iter().map(|it| it.source.clone()).collect();
