@@ -1,6 +1,6 @@
 -- late_events: events of retired secret versions at or after their cutoff, each in one class.
 -- Answers: what happened that should not have?
--- Reads: events, usage, version_credentials, descent, addresses, params (as_of_time)
+-- Reads: events, usage, version_credentials, descent, addresses
 -- `usage` finds the credentials to look at, so that `events` is read for those alone.
 -- Event time decides; an event that arrived late but happened before the cutoff is none.
 WITH candidates AS (
@@ -24,39 +24,48 @@ late AS (
     JOIN (
         SELECT credential_uid, max(last_time) AS last_time FROM usage GROUP BY credential_uid
     ) AS u ON u.credential_uid = c.credential_uid AND u.last_time >= c.cutoff_time
+),
+-- The small side of a join stands on the left: that one is held in memory.
+found AS (
+    SELECT
+        l.secret_id, l.version, l.is_derived, l.cutoff_time, l.revoked_time, l.expires_time,
+        l.root_principal, e.credential_uid, e.outcome, e.issued_credential_uid,
+        e.issued_expires_time, e.principal, e.workload, e.user_agent_product, e.environment,
+        e.event_uid, e.source, e.source_scope, e.native_uid, e.file_uid, e.record_number,
+        e.source_ip, e.event_time, e.observed_time, e.event_count
+    FROM late AS l
+    JOIN events AS e ON e.credential_uid = l.credential_uid AND e.event_time >= l.cutoff_time
+    WHERE
+        e.event_time <= {as_of_time}
+        AND e.via_service IS NULL
+        AND e.attribution <> 'principal'
+        AND (
+            e.outcome IN ('success', 'denied')
+            OR (e.outcome = 'rejected' AND NOT l.is_derived)
+        )
 )
 SELECT
-    l.secret_id, l.version, e.credential_uid, l.is_derived, l.cutoff_time, l.revoked_time,
-    l.expires_time,
+    f.secret_id, f.version, f.credential_uid, f.is_derived, f.cutoff_time, f.revoked_time,
+    f.expires_time,
     CASE
-        WHEN l.is_derived THEN 'derived_after_cutoff'
-        WHEN e.outcome = 'rejected' THEN 'rejected_after_cutoff'
-        WHEN l.revoked_time IS NOT NULL AND e.event_time >= l.revoked_time
+        WHEN f.is_derived THEN 'derived_after_cutoff'
+        WHEN f.outcome = 'rejected' THEN 'rejected_after_cutoff'
+        WHEN f.revoked_time IS NOT NULL AND f.event_time >= f.revoked_time
             THEN 'accepted_after_revocation'
         -- What was obtained has a name, or at least an end.
-        WHEN e.outcome = 'success'
-            AND (e.issued_credential_uid IS NOT NULL OR e.issued_expires_time IS NOT NULL)
+        WHEN f.outcome = 'success'
+            AND (f.issued_credential_uid IS NOT NULL OR f.issued_expires_time IS NOT NULL)
             THEN 'exchanged_after_cutoff'
         ELSE 'accepted_after_cutoff'
     END AS class,
-    coalesce(l.root_principal, e.principal) AS principal,
+    coalesce(f.root_principal, f.principal) AS principal,
     coalesce(
-        e.workload,
+        f.workload,
         a.workload,
-        nullif(concat_ws(' / ', e.principal, e.user_agent_product, a.network), '')
+        nullif(concat_ws(' / ', f.principal, f.user_agent_product, a.network), '')
     ) AS workload,
-    coalesce(e.environment, a.environment) AS environment,
-    e.event_uid, e.source, e.source_scope, e.native_uid, e.file_uid, e.record_number, e.source_ip,
-    e.event_time, e.observed_time, e.event_count
-FROM events AS e
-JOIN late AS l ON l.credential_uid = e.credential_uid AND e.event_time >= l.cutoff_time
-CROSS JOIN params AS p
-LEFT JOIN addresses AS a ON a.source_ip = e.source_ip
-WHERE
-    e.event_time <= p.as_of_time
-    AND e.via_service IS NULL
-    AND e.attribution <> 'principal'
-    AND (
-        e.outcome IN ('success', 'denied')
-        OR (e.outcome = 'rejected' AND NOT l.is_derived)
-    )
+    coalesce(f.environment, a.environment) AS environment,
+    f.event_uid, f.source, f.source_scope, f.native_uid, f.file_uid, f.record_number, f.source_ip,
+    f.event_time, f.observed_time, f.event_count
+FROM addresses AS a
+RIGHT JOIN found AS f ON f.source_ip = a.source_ip

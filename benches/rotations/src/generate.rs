@@ -139,6 +139,9 @@ pub fn rotation(seed: u64, number: u64) -> Rotation {
     if truly.iter().any(|it| it.plan.goes_back_late()) {
         truth.unknowable = Some("goes_back_later".to_owned());
     }
+    if label::has_first_run(&builder.requests, count, builder.rotation.start_time) {
+        truth.unknowable = Some("first_run_after".to_owned());
+    }
     if let Trouble::Unknowable(what) = trouble {
         truth.unknowable = Some(what.to_owned());
     }
@@ -393,7 +396,7 @@ impl Builder {
             let (lag, delay) = (source.lag_seconds, source.delay_seconds);
             let in_hole = source.holes.iter().any(|hole| (hole.0..hole.1).contains(&it.time));
             if in_hole && it.version == 0 && it.time > self.rotation.start_time && !it.is_rejected {
-                self.rotation.truth.is_hidden_by_hole = true;
+                self.rotation.truth.hidden_uses.push((it.consumer, it.time));
             }
             let session = it.session.map(|number| &self.sessions[number as usize]);
             let is_lost = session.is_some_and(|it| it.is_lost);

@@ -51,6 +51,16 @@ pub(crate) fn label(
     }
 }
 
+/// Whether somebody was never seen before `start` and uses the old version after it.
+pub(crate) fn has_first_run(requests: &[Request], count: u32, start: i64) -> bool {
+    let mut seen = vec![false; count as usize];
+    requests.iter().any(|it| {
+        let seen = &mut seen[it.consumer as usize];
+        *seen |= it.time < start;
+        it.version == 0 && !it.is_rejected && !*seen
+    })
+}
+
 struct Script<'a> {
     requests: &'a [Request],
     start: i64,

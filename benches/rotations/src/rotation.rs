@@ -98,8 +98,8 @@ pub struct Declared {
 pub struct Truth {
     /// What no method can know from these logs; such rotations are scored apart.
     pub unknowable: Option<String>,
-    /// Whether a hole that is noticed hides a use of the old version after `start_time`.
-    pub is_hidden_by_hole: bool,
+    /// Uses of the old version after `start_time`, by whom, that a hole hides which is noticed.
+    pub hidden_uses: Vec<(u32, i64)>,
     /// No holes, no lost exchanges, and every session's end known.
     pub is_complete: bool,
     /// Whether each consumer's rhythm can be told from the log.

@@ -14,7 +14,7 @@ pub struct Line {
     pub id: u64,
     /// See `Truth`.
     pub unknowable: Option<String>,
-    is_hidden_by_hole: bool,
+    hides_uses: bool,
     is_clear: bool,
     has_silent_end: bool,
     /// When it was left by all; none if somebody goes on until near the end.
@@ -34,6 +34,8 @@ pub struct Line {
 pub struct Marks {
     /// It said that the version may go, and it was used after that.
     pub is_false: bool,
+    /// A hole hides a use after the last that the logs show of somebody who was missed.
+    is_hidden: bool,
     /// Seconds from the last use to its word; none if it never gave it.
     wait: Option<i64>,
     decisive: (usize, usize),
@@ -90,6 +92,7 @@ pub fn mark(rotation: &Rotation, answers: &[Answer]) -> Line {
         let states = truth.states.iter().zip(&answer.states);
         Marks {
             is_false,
+            is_hidden: is_false && answer.revoke_time.is_some_and(|it| is_hidden(rotation, it)),
             wait: answer.revoke_time.filter(|_| !is_false).map(|it| it - last),
             decisive: (right.count(), truth.questions.len()),
             states: states
@@ -103,7 +106,7 @@ pub fn mark(rotation: &Rotation, answers: &[Answer]) -> Line {
     Line {
         id: rotation.id,
         unknowable: truth.unknowable.clone(),
-        is_hidden_by_hole: truth.is_hidden_by_hole,
+        hides_uses: !truth.hidden_uses.is_empty(),
         is_clear: truth.is_complete && truth.is_rhythm_known && !truth.has_silent_end,
         has_silent_end: truth.has_silent_end,
         left_time,
@@ -112,6 +115,19 @@ pub fn mark(rotation: &Rotation, answers: &[Answer]) -> Line {
         shown_time: shown.map(|it| it.time).max().unwrap_or(rotation.start_time),
         said: answers.iter().map(|it| (it.method.clone(), marks(it))).collect(),
     }
+}
+
+/// Whether a hole hides a use before `time`, and after all that the logs show, of somebody who
+/// used the old version after `time` as well.
+fn is_hidden(rotation: &Rotation, time: i64) -> bool {
+    let late = rotation.truth.broken_at(time);
+    rotation.truth.hidden_uses.iter().any(|(consumer, at)| {
+        let is_shown = |it: &Use| {
+            it.consumer == *consumer && it.version == 0 && !it.is_rejected && it.time > *at
+        };
+        let known = rotation.log.iter().filter(|it| it.arrival_time <= time);
+        *at < time && late.contains(consumer) && !known.copied().any(|it| is_shown(&it))
+    })
 }
 
 /// How long the logs had shown no use before a use that was still to come, at most.
@@ -131,7 +147,7 @@ fn quiet(rotation: &Rotation) -> i64 {
     longest
 }
 
-/// A share of rotations, as per cent, and the interval that holds the true one in 95 of 100 cases.
+/// A share of rotations, and the interval that holds the true one in 95 of 100 cases.
 #[derive(Debug, Clone, Copy)]
 pub struct Risk {
     /// How many.
@@ -190,7 +206,7 @@ fn at_most(count: f64, total: usize, p: f64) -> f64 {
 pub struct Score {
     /// Of the rotations that can be known.
     pub risk: Risk,
-    /// Of those in which a hole hides a use.
+    /// Those in which a hole hid the use that would have told, of all in which one hides a use.
     pub hidden: Risk,
     /// Questions answered rightly where the logs are whole and the rhythms known.
     pub decisive: (usize, usize),
@@ -212,13 +228,8 @@ pub struct Score {
 pub fn score(lines: &[Line], method: &str) -> Score {
     let known = || lines.iter().filter(|it| it.unknowable.is_none());
     let marks = |it: &Line| it.said.get(method).cloned().unwrap_or_default();
-    let count = |hidden: bool| {
-        let all: Vec<bool> = known()
-            .filter(|it| !hidden || it.is_hidden_by_hole)
-            .map(|it| marks(it).is_false)
-            .collect();
-        Risk::of(all.iter().filter(|it| **it).count(), all.len())
-    };
+    let risk = |all: Vec<bool>| Risk::of(all.iter().filter(|it| **it).count(), all.len());
+    let hiding = known().filter(|it| it.hides_uses);
     let mut decisive = (0, 0);
     let mut states = (0, 0);
     let (mut replay, mut forecast) = (Share::default(), Share::default());
@@ -246,8 +257,8 @@ pub fn score(lines: &[Line], method: &str) -> Score {
     }
     let share = |part: usize, all: usize| part as f64 / all.max(1) as f64;
     Score {
-        risk: count(false),
-        hidden: count(true),
+        risk: risk(known().map(|it| marks(it).is_false).collect()),
+        hidden: risk(hiding.map(|it| marks(it).is_hidden).collect()),
         decisive,
         wait_days: waits(lines, |it| marks(it).wait),
         states,

@@ -234,7 +234,7 @@ fn read_input(
     }
     let reader =
         Reading { shared, source, format, normalizer: &normalizer, facts: &facts, input, resting };
-    let end = reader.run(place.decoder, resume, place.tail, protector, sender);
+    let end = reader.run(place.decoder, resume, place.tail, sample, protector, sender);
     let _ = sender.send(Message::End(end));
     Ok(())
 }
@@ -466,6 +466,7 @@ impl Reading<'_> {
         decoder: Decoder,
         resume: Resume,
         tail: Vec<u8>,
+        head: Vec<u8>,
         protector: &mut Protector,
         sender: &SyncSender<Message>,
     ) -> End {
@@ -492,6 +493,7 @@ impl Reading<'_> {
             Err(error) => return fail(&error),
         };
         reader.set_tail(tail);
+        reader.set_head(&head);
         reader.set_resting(self.resting);
         let mut columns = columns(&self.source, fields);
         let mut offset = resume.offset;

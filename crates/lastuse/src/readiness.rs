@@ -98,7 +98,10 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
     if readiness.answer.verdict != Verdict::NotUsed {
         if let Some(path) = &args.certificate.certificate {
             let verdict = readiness.answer.verdict.name();
-            eprintln!("warning: no certificate was written to `{}`: {verdict}", path.display());
+            eprintln!(
+                "warning: no certificate was written to `{}`: only `not_used` is certified, and the verdict is `{verdict}`",
+                path.display()
+            );
         }
     } else if args.certificate.certificate.is_some() {
         let sources = readiness.coverage.iter().map(|it| it.source.clone()).collect();
@@ -187,6 +190,7 @@ fn consumer(place: Option<usize>, mut row: Row, readiness: &Readiness) -> Value 
     let code = answer.reasons.iter().find(|it| it.consumer.is_some() && it.consumer == place);
     let state = of_consumer.and_then(|it| it.state);
     row.insert("state".into(), json!(state.map(|it| it.name())));
+    row.insert("reload".into(), json!(of_consumer.map(|it| it.reload.name())));
     row.insert("flags".into(), json!(flags));
     row.insert("soak".into(), of_consumer.map_or(Value::Null, soak));
     row.insert("needs".into(), json!(code.map(|it| needs(it.code, reads_new))));

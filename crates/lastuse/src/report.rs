@@ -74,12 +74,17 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
     let inventory = objects(&catalog.report_rows("inventory", secret).await?.batches)?;
     let findings = objects(&catalog.findings(None).await?.batches)?;
     let facts = catalog.facts(secret).await?;
+    let rejects = rows_of(catalog, "rejects").await?;
     let mut page = Page {
         as_of_time: catalog.as_of_time(),
         start_time: catalog.as_of_time(),
         tool_version: format!("lastuse {}", env!("CARGO_PKG_VERSION")),
         ..Page::default()
     };
+    if rejects > 0 {
+        let note = "records could not be read, and may hide uses: `lastuse sql \"SELECT * FROM rejects\"` lists them";
+        page.notes.push(format!("{rejects} {note}."));
+    }
     for Secret { secret_id, owner, versions } in by_secret(versions) {
         let of_secret = |it: &&Row| text(it, "secret_id") == Some(secret_id.clone());
         let inventory: Vec<_> = inventory.iter().filter(of_secret).collect();
@@ -101,6 +106,11 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
         page.secrets.push(it);
     }
     Ok(page)
+}
+
+async fn rows_of(catalog: &Catalog, table: &str) -> anyhow::Result<usize> {
+    let frame = catalog.context().table(table).await.context("cannot read the tables")?;
+    frame.count().await.context("cannot read the tables")
 }
 
 fn text(row: &Row, name: &str) -> Option<String> {

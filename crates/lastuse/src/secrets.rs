@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
-use lastuse_model::registry::{Registry, RegistryFormat, ResolvedRegistry, SecretSource, resolve};
+use lastuse_model::kind;
+use lastuse_model::registry::{
+    Registry, RegistryFormat, ResolvedIdentifier, ResolvedRegistry, ResolvedVersion, SecretSource,
+    resolve,
+};
 use lastuse_store::Store;
 use zeroize::Zeroizing;
 
@@ -65,6 +69,7 @@ pub fn import(workspace: &Workspace, store: &Store, file: &Path) -> anyhow::Resu
                 secret.id, version.version
             );
         }
+        secret.versions.iter().for_each(|it| warn_of_scopes(&secret.id, it));
     }
     let mut all: ResolvedRegistry = workspace.registry(store)?;
     all.merge(resolved);
@@ -79,6 +84,18 @@ pub fn import(workspace: &Workspace, store: &Store, file: &Path) -> anyhow::Resu
     }
     store.put_registry(&serde_json::to_string(&all).with_context(doing)?)?;
     Ok(counts)
+}
+
+/// A kind of a source of one's own has no scope by nature: an identifier without one never matches
+/// where the source sets one, and its version would look quiet.
+fn warn_of_scopes(secret_id: &str, version: &ResolvedVersion) {
+    let is_alone = |it: &&ResolvedIdentifier| kind::find(&it.kind).is_none() && it.scope.is_none();
+    for it in version.identifiers.iter().filter(is_alone) {
+        eprintln!(
+            "warning: `{secret_id}` version `{}`: the kind `{}` is not one that lastuse knows; if its source sets a scope, give the same here, or no log will match",
+            version.version, it.kind
+        );
+    }
 }
 
 fn read_secret(folder: &Path, source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, std::io::Error> {

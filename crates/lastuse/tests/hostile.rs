@@ -204,6 +204,34 @@ fn a_long_line_in_a_file_is_one_reject() {
 }
 
 #[test]
+fn a_quote_that_is_never_closed_costs_its_line() {
+    let case = Case::new();
+    let mut text =
+        "EVENT_ID,EVENT_TIMESTAMP,USER_NAME,IS_SUCCESS,LOGIN_DETAILS\n1,\"2026\n".to_owned();
+    // Together more than a record may be long, so that no later end is waited for.
+    let details = "made up ".repeat(500);
+    for id in 0..5_000 {
+        text.push_str(&format!("made-up-{id},2026-03-01T00:00:00Z,A_SERVICE,YES,{details}\n"));
+    }
+    case.put("export.csv", text.as_bytes());
+    let outcome = case.ingest();
+    assert_eq!((outcome.code, outcome.counts.rejected), (Some(0), 1), "{}", outcome.stderr);
+    assert_eq!(outcome.counts.accepted, 5_002);
+}
+
+#[test]
+fn a_record_of_a_hundred_thousand_lines_is_one_reject() {
+    let case = Case::new();
+    let line = "2026-03-01 09:00:00.000 UTC [7] LOG:";
+    let login = format!("{line}  connection authorized: user=app database=shop\n");
+    let more = format!("\t{}\n", "made up ".repeat(40)).repeat(100_000);
+    case.put("postgresql.log", format!("{line}  statement: SELECT 1\n{more}{login}").as_bytes());
+    let outcome = case.ingest();
+    assert_eq!(outcome.counts.rejected, 1, "{}", outcome.stderr);
+    assert_eq!(outcome.counts.accepted, 3);
+}
+
+#[test]
 fn json_a_hundred_thousand_deep_is_one_reject() {
     let case = Case::new();
     let deep = |open: &str, close: &str| open.repeat(100_000) + "1" + &close.repeat(100_000);

@@ -12,7 +12,8 @@ use arrow_array::Array;
 use crate::columns::Columns;
 use crate::decode::{Limits, continue_plain};
 use crate::frame::skip_blank;
-use crate::reader::{FileContext, RecordReader, Resume, columns};
+use crate::layout::{bind_columns, delimited_layout};
+use crate::reader::{FileContext, RecordReader, Resume, columns, header_names, lines_of_records};
 use crate::source::{Format, Source, SourceError};
 
 mod repair;
@@ -28,6 +29,9 @@ const GLANCE_BYTES: usize = 8 << 10;
 
 /// Lines of text that are looked at.
 const LINES_MAX: usize = 200;
+
+/// Rank of delimited text: above a pattern that matches any line.
+const SHAPED_RANK: usize = LINES_MAX + 3;
 
 /// Bytes of each of them.
 const LINE_BYTES_MAX: usize = 4 << 10;
@@ -161,7 +165,10 @@ fn choose(
         }
         _ => None,
     });
-    let matches: Vec<_> = matches.collect();
+    let mut matches: Vec<_> = matches.collect();
+    let preferred = matches.iter().flat_map(|it| it.0.detect.before.clone());
+    let general: Vec<String> = preferred.collect();
+    matches.retain(|it| !general.contains(&it.0.name));
     if let Some(best) = matches.iter().map(|it| it.2).max() {
         let found: Vec<_> = matches.iter().filter(|it| it.2 == best).collect();
         let by_name = matches.len() > 1 && best.0;
@@ -201,6 +208,10 @@ fn judge(source: &Arc<Source>, sample: &Sample<'_>) -> Verdict {
         let (rank, verdict) = match format {
             Format::Json { fold_case, .. } => judge_json(source, index, *fold_case, sample),
             Format::Text { .. } => judge_text(source, index, sample),
+            Format::Delimited { separator, columns, fold_case } => match columns {
+                Some(columns) => judge_columns(source, index, (*separator, columns.len()), sample),
+                None => judge_header(source, index, (*separator, *fold_case), sample),
+            },
         };
         if best.as_ref().is_none_or(|it| rank > it.0) {
             best = Some((rank, verdict));
@@ -325,15 +336,71 @@ fn may_hold(source: &Source, field: &str, fold_case: bool, bytes: &[u8]) -> bool
     memchr::memmem::find(bytes, name.as_bytes()).is_some()
 }
 
+/// Delimited text with a header is told by the names of its columns.
+fn judge_header(
+    source: &Source,
+    format: usize,
+    (separator, fold_case): (u8, bool),
+    sample: &Sample<'_>,
+) -> (usize, Verdict) {
+    let no = |why: String| (0, Verdict::No(why));
+    if looks_like_json(sample.bytes) {
+        return no("it is not delimited text".to_owned());
+    }
+    let names = header_names(separator, sample.bytes).unwrap_or_default();
+    let has = |field: &String| {
+        let layout = delimited_layout(source, std::slice::from_ref(field));
+        !bind_columns(&layout, &names, fold_case).is_empty()
+    };
+    let detect = &source.detect;
+    if let Some(field) = detect.fields.iter().find(|it| !has(it)) {
+        return no(format!("its first line names no column `{field}`"));
+    }
+    if let Some(field) = detect.exclude_fields.iter().find(|it| has(it)) {
+        return no(format!("its first line names the column `{field}`"));
+    }
+    match detect.fields.len() {
+        0 => (1, Verdict::Unsure { format, why: "its columns are not asked".to_owned() }),
+        count => (SHAPED_RANK, Verdict::Match { format, strength: count }),
+    }
+}
+
+/// Delimited text without a header is told by a typical line, and by records of the
+/// right length.
+fn judge_columns(
+    source: &Source,
+    format: usize,
+    (separator, columns): (u8, usize),
+    sample: &Sample<'_>,
+) -> (usize, Verdict) {
+    let no = |why: &str| (0, Verdict::No(why.to_owned()));
+    if looks_like_json(sample.bytes) {
+        return no("it is not delimited text");
+    }
+    let (lines, of_records) = lines_of_records(separator, columns, sample.bytes, sample.complete);
+    if of_records * 2 <= lines {
+        return no("few of its first lines have that many columns");
+    }
+    match &source.detect.line {
+        Some(typical) if first_lines(sample).any(|it| typical.is_match(&it)) => {
+            (SHAPED_RANK, Verdict::Match { format, strength: 1 })
+        }
+        Some(_) => no("none of the first lines is typical"),
+        None => (1, Verdict::Unsure { format, why: "its content is not asked".to_owned() }),
+    }
+}
+
 fn judge_text(source: &Source, format: usize, sample: &Sample<'_>) -> (usize, Verdict) {
     let no = |why: &str| (0, Verdict::No(why.to_owned()));
-    let Some(Format::Text { pattern }) = source.formats.get(format) else {
+    let Some(Format::Text { pattern, continuation }) = source.formats.get(format) else {
         return no("it is not text");
     };
     let (mut lines, mut shaped) = (0, 0);
     for line in first_lines(sample) {
         lines += 1;
-        shaped += usize::from(pattern.0.may_match(&line) && pattern.0.regex().is_match(&line));
+        let is_shaped = (pattern.0.may_match(&line) && pattern.0.regex().is_match(&line))
+            || continuation.as_ref().is_some_and(|it| it.continues(line.as_bytes()));
+        shaped += usize::from(is_shaped);
     }
     match &source.detect.line {
         _ if shaped == 0 => no("its pattern matches none of the first lines"),

@@ -143,6 +143,35 @@ pub(crate) fn json_layout(
     JsonLayout { wanted, unwrap, each, parents }
 }
 
+/// A field of delimited text that is wanted: the names that its column may have, and
+/// where it goes.
+#[derive(Debug)]
+pub(crate) struct DelimitedColumn {
+    column: usize,
+    paths: Vec<FieldPath>,
+}
+
+/// What to read of records of delimited text.
+pub(crate) fn delimited_layout(source: &Source, names: &[String]) -> Vec<DelimitedColumn> {
+    let wanted = names.iter().enumerate().map(|(column, name)| {
+        let own = || FieldPath::parse(name).into_iter().collect();
+        let paths = source.fields.get(name).cloned().unwrap_or_else(own);
+        DelimitedColumn { column, paths }
+    });
+    wanted.filter(|it| !PSEUDO_FIELDS.contains(&names[it.column].as_str())).collect()
+}
+
+/// By wanted column that the text has: the places of its fields, the best first.
+pub(crate) fn bind_columns(
+    wanted: &[DelimitedColumn],
+    names: &[String],
+    fold_case: bool,
+) -> Vec<(usize, Vec<usize>)> {
+    let place = |path: &FieldPath| names.iter().position(|it| path.names_column(it, fold_case));
+    let bound = wanted.iter().map(|it| (it.column, it.paths.iter().filter_map(place).collect()));
+    bound.filter(|it: &(usize, Vec<usize>)| !it.1.is_empty()).collect()
+}
+
 /// Where the captures of the first pattern of a text format go.
 pub(crate) fn text_layout(source: &Source, names: &[String], pattern: &Pattern) -> CaptureLayout {
     capture_layout(source, names, pattern, true)

@@ -112,6 +112,16 @@ impl FieldPath {
         &self.steps
     }
 
+    /// Whether this is the column of that name in delimited text, where `a.b` may be the
+    /// name of one column.
+    pub(crate) fn names_column(&self, column: &str, fold_case: bool) -> bool {
+        let same = |name: &str| match fold_case {
+            true => name.eq_ignore_ascii_case(column),
+            false => name == column,
+        };
+        same(&self.text) || matches!(self.steps.as_slice(), [Step::Member(name)] if same(name))
+    }
+
     /// The name of the member that this path names of a field.
     pub(crate) fn member_of(&self, field: &str) -> Option<&str> {
         let field = Self::parse(field).ok()?;

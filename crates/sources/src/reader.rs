@@ -17,9 +17,12 @@ use crate::frame::Skipper;
 use crate::layout::{self, PseudoColumns};
 use crate::source::{Format, Source, SourceError};
 
+mod delimited;
 mod json;
 mod stages;
 mod text;
+
+pub(crate) use delimited::{header_names, lines_of_records};
 
 /// Where a reading starts or has stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -143,6 +146,7 @@ struct Shared {
 enum Framer {
     Json(Box<json::JsonFramer>),
     Text(text::TextFramer),
+    Delimited(delimited::DelimitedFramer),
 }
 
 /// Decoded bytes that were not framed yet, from `at` on.
@@ -265,9 +269,20 @@ impl RecordReader {
                     resume.in_array,
                 )))
             }
-            Some(Format::Text { pattern }) => {
+            Some(Format::Text { pattern, .. }) => {
                 let layout = layout::text_layout(&source, &names, &pattern.0);
                 Framer::Text(text::TextFramer::new(layout, Arc::clone(&source), format))
+            }
+            Some(Format::Delimited { separator, columns, fold_case }) => {
+                let wanted = layout::delimited_layout(&source, &names);
+                let from_start = resume.offset == 0;
+                Framer::Delimited(delimited::DelimitedFramer::new(
+                    *separator,
+                    columns.as_deref(),
+                    *fold_case,
+                    wanted,
+                    from_start,
+                ))
             }
             None => return Err(ReadError::Format { name: source.name.clone(), format }),
         };
@@ -317,6 +332,14 @@ impl RecordReader {
     /// reading that finds the input as it is now takes it for whole.
     pub fn is_complete_if_resting(&self) -> bool {
         self.shared.complete_if_resting
+    }
+
+    /// Gives the first bytes of the input, which a reading that goes on inside of it
+    /// needs: the names of columns stand there.
+    pub fn set_head(&mut self, head: &[u8]) {
+        if let Framer::Delimited(framer) = &mut self.framer {
+            framer.set_head(head);
+        }
     }
 
     /// Gives the bytes that stand before the resume offset, where reading goes on,
@@ -405,6 +428,7 @@ impl RecordReader {
         match &mut self.framer {
             Framer::Json(framer) => framer.run(&slice, &mut self.shared, columns, chunk),
             Framer::Text(framer) => framer.run(&slice, &mut self.shared, columns, chunk),
+            Framer::Delimited(framer) => framer.run(&slice, &mut self.shared, columns, chunk),
         }
     }
 

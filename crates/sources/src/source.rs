@@ -66,10 +66,21 @@ pub enum Format {
         /// Member names match without regard to case.
         fold_case: bool,
     },
-    /// One record per line.
+    /// Fields between separators, in quotes where they hold one or a line feed.
+    Delimited {
+        /// One ASCII character.
+        separator: u8,
+        /// Their names, where the first record does not give them; a record may have more.
+        columns: Option<Vec<String>>,
+        /// Names of columns match without regard to case.
+        fold_case: bool,
+    },
+    /// One record per line, or per line and those that continue it.
     Text {
-        /// What every line of this shape matches; its named captures become fields.
+        /// What every record of this shape matches; its named captures become fields.
         pattern: TextPattern,
+        /// How lines continue others.
+        continuation: Option<Continuation>,
     },
 }
 
@@ -81,6 +92,15 @@ pub struct NestedArrays(pub(crate) Vec<FieldPath>);
 /// The pattern of a text format.
 #[derive(Debug)]
 pub struct TextPattern(pub(crate) Pattern);
+
+/// How a line continues the record before it.
+#[derive(Debug)]
+pub struct Continuation {
+    /// What a line matches that continues a record.
+    line: Regex,
+    /// What a line matches that no other continues, so that it need not wait for the next.
+    whole: Option<Regex>,
+}
 
 /// How a source is recognised.
 #[derive(Debug, Default)]
@@ -94,6 +114,8 @@ pub struct Detect {
     pub line: Option<Regex>,
     /// File names, with `*` and `?`, for when the content alone does not decide.
     pub names: Vec<String>,
+    /// Sources of more general kind, to which this one is preferred where both fit.
+    pub before: Vec<String>,
 }
 
 /// How one field is looked into for further ones.
@@ -109,6 +131,19 @@ pub(crate) enum Look {
     Patterns(Vec<Pattern>),
     /// The pairs of keys and values in it are its members.
     Pairs(PairSyntax),
+}
+
+impl Continuation {
+    /// Whether a line, with or without its end, continues the record before it.
+    pub(crate) fn continues(&self, line: &[u8]) -> bool {
+        self.line.is_match(&String::from_utf8_lossy(without_end(line)))
+    }
+
+    /// Whether a line, with or without its end, is a record that no other continues.
+    pub(crate) fn is_whole(&self, line: &[u8]) -> bool {
+        let whole = self.whole.as_ref();
+        whole.is_some_and(|it| it.is_match(&String::from_utf8_lossy(without_end(line))))
+    }
 }
 
 impl MatchStage {
@@ -190,6 +225,18 @@ pub enum SourceError {
         key: String,
         /// What was given.
         path: String,
+    },
+    /// A separator that is none.
+    #[error(
+        "`format[{index}].separator` of source `{name}` is `{separator}`: use one ASCII character, such as `,` or `\\t`, and neither a quote nor a line end"
+    )]
+    Separator {
+        /// The source.
+        name: String,
+        /// The format, from 0.
+        index: usize,
+        /// What was given.
+        separator: String,
     },
     /// A field of an outer object before one of the record.
     #[error(
@@ -298,6 +345,8 @@ struct DetectToml {
     line: Option<String>,
     #[serde(default)]
     names: Vec<String>,
+    #[serde(default)]
+    before: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -313,8 +362,16 @@ enum FormatToml {
         #[serde(default)]
         fold_case: bool,
     },
+    Delimited {
+        separator: Option<String>,
+        columns: Option<Vec<String>>,
+        #[serde(default)]
+        fold_case: bool,
+    },
     Text {
         pattern: String,
+        continuation: Option<String>,
+        whole: Option<String>,
     },
 }
 
@@ -347,7 +404,10 @@ impl Source {
             return empty("normalize.sql", "write one SELECT from raw");
         }
         if read.format.is_empty() {
-            return empty("format", "add a [[format]] with kind = \"json\" or kind = \"text\"");
+            return empty(
+                "format",
+                "add a [[format]] with kind = \"json\", \"delimited\" or \"text\"",
+            );
         }
         if !CATEGORIES.contains(&read.category.as_str()) {
             return Err(SourceError::Category { name: name.to_owned(), category: read.category });
@@ -380,13 +440,19 @@ impl Source {
     /// capture of a log without JSON.
     pub fn check_fields(&self, fields: &[String]) -> Result<(), SourceError> {
         let captures = self.captures();
-        let has_json = self.formats.iter().any(|it| matches!(it, Format::Json { .. }));
+        // The names of columns in a header, too, are known only when a file is read.
+        let has_names = self.formats.iter().any(|it| match it {
+            Format::Json { .. } => true,
+            Format::Delimited { columns, .. } => columns.is_none(),
+            Format::Text { .. } => false,
+        });
         for field in fields {
             let known = PSEUDO_FIELDS.contains(&field.as_str())
                 || self.fields.contains_key(field)
                 || captures.contains(field.as_str())
-                || FieldPath::parse(field)
-                    .is_ok_and(|it| has_json || self.stages.iter().any(|at| at.key(&it).is_some()));
+                || FieldPath::parse(field).is_ok_and(|it| {
+                    has_names || self.stages.iter().any(|at| at.key(&it).is_some())
+                });
             if !known {
                 return Err(SourceError::UnknownField {
                     name: self.name.clone(),
@@ -406,11 +472,16 @@ impl Source {
     /// Names of all captures of all patterns.
     fn captures(&self) -> BTreeSet<&str> {
         let texts = self.formats.iter().filter_map(|it| match it {
-            Format::Text { pattern } => Some(&pattern.0),
-            Format::Json { .. } => None,
+            Format::Text { pattern, .. } => Some(&pattern.0),
+            _ => None,
         });
+        let columns = self.formats.iter().filter_map(|it| match it {
+            Format::Delimited { columns: Some(columns), .. } => Some(columns),
+            _ => None,
+        });
+        let columns = columns.flatten().map(String::as_str);
         let stages = self.stages.iter().flat_map(MatchStage::patterns);
-        texts.chain(stages).flat_map(Pattern::capture_names).collect()
+        texts.chain(stages).flat_map(Pattern::capture_names).chain(columns).collect()
     }
 }
 
@@ -423,10 +494,43 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
             let unwrap = unwrap.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
             Ok(Format::Json { records, each, unwrap, fold_case })
         }
-        FormatToml::Text { pattern } => {
-            let pattern = compile(name, &format!("format[{index}].pattern"), &pattern)?;
-            Ok(Format::Text { pattern: TextPattern(pattern) })
+        FormatToml::Delimited { separator, columns, fold_case } => {
+            if columns.as_ref().is_some_and(Vec::is_empty) {
+                let key = format!("format[{index}].columns");
+                let hint =
+                    "name the columns in their order, or leave it out if the first line does";
+                return Err(SourceError::Empty { name: name.to_owned(), key, hint });
+            }
+            let separator = separator.unwrap_or_else(|| ",".to_owned());
+            let separator = one_separator(&separator).ok_or_else(|| SourceError::Separator {
+                name: name.to_owned(),
+                index,
+                separator: separator.escape_default().to_string(),
+            })?;
+            Ok(Format::Delimited { separator, columns, fold_case })
         }
+        FormatToml::Text { pattern, continuation, whole } => {
+            let key = |it: &str| format!("format[{index}].{it}");
+            let pattern = compile(name, &key("pattern"), &pattern)?;
+            let regex = |it: &str, text: String| Ok(compile(name, &key(it), &text)?.into_regex());
+            let whole = whole.map(|it| regex("whole", it)).transpose()?;
+            let line = continuation.map(|it| regex("continuation", it)).transpose()?;
+            let continuation = line.map(|line| Continuation { line, whole });
+            Ok(Format::Text { pattern: TextPattern(pattern), continuation })
+        }
+    }
+}
+
+/// A line without what ends it.
+fn without_end(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|it| !matches!(it, b'\r' | b'\n' | 0));
+    &line[..end.map_or(0, |it| it + 1)]
+}
+
+fn one_separator(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [one] if one.is_ascii() && !matches!(one, b'"' | b'\n' | b'\r' | 0) => Some(*one),
+        _ => None,
     }
 }
 
@@ -462,7 +566,8 @@ fn detect(name: &str, read: DetectToml) -> Result<Detect, SourceError> {
         Some(line) => Some(compile(name, "detect.line", line)?.into_regex()),
         None => None,
     };
-    Ok(Detect { fields: read.fields, exclude_fields: read.exclude_fields, line, names: read.names })
+    let DetectToml { fields, exclude_fields, names, before, .. } = read;
+    Ok(Detect { fields, exclude_fields, line, names, before })
 }
 
 fn aliases(

@@ -3,6 +3,7 @@
 
 use crate::evidence::{Activity, Consumer, Declared, Evidence, Policy, SECOND, Side};
 use crate::history::{Observed, Rhythm, Spans, Times};
+use crate::reload::{Reload, reload};
 use crate::soak::{Method, Soak, TWO_WEEKS, extended_seconds, is_told, longest};
 
 /// Clocks of two sources may differ by this: uses of two versions that overlap by less do not.
@@ -72,6 +73,8 @@ pub struct ConsumerAnswer {
     /// Processes that used the old version, and neither used a newer one since nor are gone: rows of
     /// `Evidence::processes`.
     pub open_processes: Vec<usize>,
+    /// How its copies take up a new version.
+    pub reload: Reload,
     /// The rows of `Evidence::coverage` in which it was seen.
     pub shown_by: Vec<usize>,
 }
@@ -167,13 +170,16 @@ pub(crate) fn answer(
         until_time: None,
         hole_end_time: None,
         open_processes: Vec::new(),
+        reload: reload(activities, evidence),
         shown_by,
     };
     if let Some(old_last) = times.old_last {
         let whole = Rhythm::of(activities, times.new_first, &observed);
         let soak = whole.soak(interval, policy);
         answer.wait(old_last, soak, &observed);
-        let heard = times.new_last.max(times.new_rejected).max(Some(old_last)).unwrap_or(old_last);
+        // Who is refused is not silent, whichever version it presents.
+        let refused = times.new_rejected.max(times.old_rejected);
+        let heard = refused.max(times.new_last).unwrap_or(old_last).max(old_last);
         let is_silent = observed.quiet_seconds(heard) > soak.seconds;
         let mut sorted = activities.to_vec();
         sorted.sort_by_key(|it| it.process);
@@ -397,7 +403,8 @@ fn state(
     };
     if !times.is_over() {
         // Of what is later than the watermark, uses of the newer one may still be missing.
-        let behind = (old_last.min(observed.watermark) - new_last) as f64 / SECOND as f64;
+        let behind =
+            old_last.min(observed.watermark).saturating_sub(new_last) as f64 / SECOND as f64;
         let new: Vec<Activity> =
             activities.iter().filter(|it| it.version == Side::New).copied().collect();
         let quiet = Rhythm::of_all(activities, observed).quiet_at_most();

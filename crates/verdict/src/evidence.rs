@@ -12,6 +12,8 @@ pub struct Evidence {
     pub has_identifier: bool,
     /// Whether the version may be used from then on, if known.
     pub active_time: Option<i64>,
+    /// Whether a newer version may be used from then on, if known.
+    pub new_active_time: Option<i64>,
     /// From then on its use is a finding.
     pub cutoff_time: Option<i64>,
     /// Everybody who was seen with the secret.

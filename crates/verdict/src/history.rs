@@ -10,6 +10,7 @@ const HOUR: f64 = 3600.0;
 pub(crate) struct Times {
     pub(crate) first: Option<i64>,
     pub(crate) old_last: Option<i64>,
+    pub(crate) old_rejected: Option<i64>,
     pub(crate) new_first: Option<i64>,
     pub(crate) new_last: Option<i64>,
     pub(crate) new_rejected: Option<i64>,
@@ -29,6 +30,7 @@ impl Times {
                     times.new_first = earlier(times.new_first, it.first_time);
                     times.new_last = times.new_last.max(last);
                 }
+                (Side::Old, Outcome::Rejected) => times.old_rejected = times.old_rejected.max(last),
                 (Side::New, Outcome::Rejected) => times.new_rejected = times.new_rejected.max(last),
                 _ => {}
             }
@@ -64,7 +66,10 @@ impl Observed {
         let delayed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX / SECOND) * SECOND;
         let complete = coverage
             .iter()
-            .map(|it| it.watermark_time.min(evidence.as_of_time) - delayed(it.delay_seconds))
+            .map(|it| {
+                let seen = it.watermark_time.min(evidence.as_of_time);
+                seen.saturating_sub(delayed(it.delay_seconds))
+            })
             .min();
         // A row that is missing says nothing of any time.
         let watermark = if coverage.len() == rows.len() { complete } else { None };

@@ -13,6 +13,7 @@ mod consumer;
 mod evidence;
 mod history;
 mod judge;
+mod reload;
 mod soak;
 #[cfg(test)]
 mod tests;
@@ -21,5 +22,6 @@ mod words;
 pub use consumer::{Broken, ConsumerAnswer, State};
 pub use evidence::{Activity, Consumer, Coverage, Declared, Evidence, Hole, Outcome, Policy, Side};
 pub use judge::{Answer, Reason, Verdict, judge};
+pub use reload::Reload;
 pub use soak::{Method, Soak, soak};
 pub use words::CODES;

@@ -240,6 +240,53 @@ fn states_follow_the_order_of_uses() {
 }
 
 #[test]
+fn who_is_refused_with_the_old_version_is_not_silent() {
+    let mut all = uses(Side::Old, (0..40).map(|it| it * DAY));
+    let mut refused = uses(Side::Old, (40..140).map(|it| it * DAY));
+    refused.iter_mut().for_each(|it| it.outcome = Outcome::Rejected);
+    all.extend(refused);
+    assert_eq!(verdict(&seen(all, 140 * DAY)), (Verdict::Used, vec!["uses_old"]));
+}
+
+#[test]
+fn a_log_of_which_nothing_is_known_settles_nobody() {
+    let mut evidence = switched(170 * DAY);
+    evidence.coverage[0].watermark_time = i64::MIN;
+    evidence.coverage[0].delay_seconds = 900;
+    assert_eq!(verdict(&evidence), (Verdict::Unknown, vec!["coverage_behind"]));
+}
+
+#[test]
+fn the_reasons_of_mixed_uses_name_what_is_mixed() {
+    let days = |from: i64, to: i64| (from..to).map(|it| it * DAY);
+    let shifted = |from: i64, to: i64| (from..to).map(|it| it * DAY + 6 * HOUR);
+    let mut both = uses(Side::Old, days(0, 60));
+    both.extend(uses(Side::New, shifted(40, 60)));
+    assert_eq!(verdict(&seen(both, 60 * DAY)), (Verdict::Used, vec!["uses_both"]));
+    let mut back = uses(Side::Old, days(0, 60));
+    back.extend(uses(Side::New, shifted(30, 35)));
+    assert_eq!(verdict(&seen(back, 60 * DAY)), (Verdict::Used, vec!["reverted"]));
+    let mut rare = uses(Side::Old, [0, 31 * DAY]);
+    rare.extend(uses(Side::New, [62 * DAY]));
+    let (one, why) = verdict(&seen(rare, 70 * DAY));
+    assert_eq!((one, why), (Verdict::Unknown, vec!["rhythm_unknown"]));
+}
+
+#[test]
+fn every_reason_stands_in_the_paper_with_the_same_advice() {
+    let paper = include_str!("../../../docs/verdicts.md");
+    let rows: Vec<(&str, &str)> = paper
+        .lines()
+        .filter_map(|it| {
+            let cells: Vec<&str> = it.split('|').map(str::trim).collect();
+            let code = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+            Some((code, *cells.get(4)?))
+        })
+        .collect();
+    assert_eq!(rows, crate::CODES);
+}
+
+#[test]
 fn nobody_seen_is_unknown_until_the_logs_were_silent_for_a_rare_job() {
     assert_eq!(verdict(&seen(vec![], 99 * DAY)), (Verdict::Unknown, vec!["nobody_seen"]));
     assert_eq!(verdict(&seen(vec![], 100 * DAY)), (Verdict::NotUsed, vec![]));

@@ -8,8 +8,8 @@
 -- principal only, except for a role that Vault made (`v-...`): it has one
 -- password for life, and its name is the credential. Queries, other than those
 -- that lacked a privilege. Whether a statement that changes a role succeeded.
--- In csvlog and stderr only the first line of a message, and in stderr the
--- reason of a refusal, which stands in the line after.
+-- In stderr the reason of a refusal, where the line of its detail does not
+-- follow its message, as when several processes write at once.
 --
 -- Choices: `connection authorized` is the login; `connection received`,
 -- `connection authenticated` (14 and later) and `disconnection` belong to the
@@ -21,8 +21,8 @@
 -- drops several roles only the first is read.
 -- The application's name is what the client says of itself: its user agent.
 -- Zones are abbreviations here: the unambiguous ones are taken, others are
--- read as UTC (`no_zone`). A statement that spans lines can hold a line that
--- looks like an entry of csvlog: such lines add attempts, and hide none.
+-- read as UTC (`no_zone`). In stderr a tab begins each further line of a
+-- message, and is none of a password's.
 SELECT
     CASE WHEN "session" IS NOT NULL THEN concat("session", ' ', "line", ' ', "stamp") END AS native_uid,
     parse_time(concat("time", CASE "zone"
@@ -66,8 +66,8 @@ SELECT
     END AS reason,
     CASE
         WHEN "failed" IS NOT NULL THEN CASE
-            WHEN "detail" LIKE 'Role % does not exist.%' THEN 'unknown_principal'
-            WHEN "detail" LIKE 'User % has an expired password.%' THEN 'expired'
+            WHEN "details" LIKE 'Role % does not exist.%' THEN 'unknown_principal'
+            WHEN "details" LIKE 'User % has an expired password.%' THEN 'expired'
             ELSE 'wrong_credential'
         END
         WHEN "no_role" IS NOT NULL THEN 'unknown_principal'
@@ -84,8 +84,8 @@ SELECT
     CASE WHEN "verb" IS NOT NULL THEN concat('role/', "target") END AS target_secret_id,
     CASE
         WHEN "verb" IS NULL THEN NULL
-        WHEN "csv_session" IS NULL THEN replace("password", '''''', '''')
-        ELSE replace(replace("password", '''''', ''''), '""', '"')
+        WHEN "line_severity" IS NULL THEN replace("password", '''''', '''')
+        ELSE replace(replace("password", '''''', ''''), concat(chr(10), chr(9)), chr(10))
     END AS target_credential_value,
     'secret_value' AS target_credential_kind,
     CASE

@@ -147,6 +147,62 @@ fn the_json_shape_of_a_log_of_text_is_another_format_of_it() {
 }
 
 #[test]
+fn delimited_text_is_told_by_its_columns() {
+    let rows = source(
+        "rows",
+        r#"
+[detect]
+fields = ["id", "who"]
+exclude_fields = ["digest"]
+[fields]
+who = ["user", "['User Name']"]
+[[format]]
+kind = "json"
+[[format]]
+kind = "delimited"
+fold_case = true
+"#,
+    );
+    let catalog = Catalog::new(vec![rows]).unwrap();
+    let found = |text: &str| {
+        let sample = Sample { bytes: text.as_bytes(), complete: true, name: "x" };
+        catalog.detect(&sample).source.map(|it| it.1)
+    };
+    assert_eq!(found("\nID,\"User Name\",x\n1,2,3\n"), Some(1));
+    assert_eq!(found("who,user,id\n"), Some(1));
+    assert_eq!(found("{\"id\":1,\"user\":2}"), Some(0));
+    assert_eq!(found("id,name\n1,2\n"), None);
+    assert_eq!(found("id,user,digest\n1,2,3\n"), None);
+    assert_eq!(found("id,user"), None, "a first line without an end may be cut");
+}
+
+#[test]
+fn delimited_text_without_a_header_is_preferred_to_a_pattern_that_matches_any_line() {
+    let log = source(
+        "log",
+        r#"
+[detect]
+line = '^\d+[, ]'
+[[format]]
+kind = "delimited"
+columns = ["time", "user", "text"]
+[[format]]
+kind = "text"
+pattern = '^(?<time>.*)$'
+"#,
+    );
+    let catalog = Catalog::new(vec![log]).unwrap();
+    let found = |text: &str, complete| {
+        let sample = Sample { bytes: text.as_bytes(), complete, name: "x" };
+        catalog.detect(&sample).source.map(|it| it.1)
+    };
+    assert_eq!(found("1,a,\"b\nc\nd\"\n2,a,\"b\n", false), Some(0));
+    assert_eq!(found("1,a,b,more\n2\n3,a,b\n", true), Some(0));
+    assert_eq!(found("1 a, b, c\n2 a\n3 b\n", true), Some(1));
+    assert_eq!(found("a,b,c\n", true), None);
+}
+
+#[test]
 fn sources_that_fit_alike_are_not_guessed() {
     let same = "[detect]\nfields = [\"a\"]\nnames = [\"NAME*\"]\n[[format]]\nkind = \"json\"\n";
     let sources = vec![
@@ -160,6 +216,23 @@ fn sources_that_fit_alike_are_not_guessed() {
     assert_eq!(detection.reason, "it may be any of one, two: name the source");
     let detection = catalog.detect(&Sample { bytes, complete: true, name: "two.json" });
     assert_eq!(detection.source.unwrap().0.name, "two");
+}
+
+#[test]
+fn a_source_may_go_before_a_more_general_one() {
+    let line =
+        "[detect]\nline = 'id=\\d+'\nBEFORE\n[[format]]\nkind = \"text\"\npattern = '^(?<a>.*)$'\n";
+    let general = line.replace("BEFORE", "names = [\"access*\"]").replace("\\d+", "");
+    let sources = vec![
+        source("general", &general),
+        source("special", &line.replace("BEFORE", "before = [\"general\"]")),
+    ];
+    let catalog = Catalog::new(sources).unwrap();
+    let found = |text: &str| {
+        let sample = Sample { bytes: text.as_bytes(), complete: true, name: "access.log" };
+        catalog.detect(&sample).source.unwrap().0.name.clone()
+    };
+    assert_eq!((found("id=x\n"), found("id=1\n")), ("general".to_owned(), "special".to_owned()));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use arrow_array::Array;
 use super::*;
 use crate::decode::{Compression, continue_plain, decode};
 
+mod delimited;
 mod each;
 mod json;
 mod soup;
@@ -57,6 +58,8 @@ pub(super) struct How {
     pub(super) resume: Resume,
     pub(super) growing: bool,
     pub(super) resting: bool,
+    /// What stands at the start of the input is not told to a reading that goes on.
+    pub(super) without_head: bool,
 }
 
 impl How {
@@ -78,6 +81,7 @@ pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How
     let mut decoder =
         decode(Box::new(Cursor::new(bytes.to_vec())), Some(bytes.len() as u64), &how.limits)
             .unwrap();
+    let head = decoder.head(1 << 16).unwrap().0.to_vec();
     assert_eq!(decoder.skip(how.resume.offset).unwrap(), how.resume.offset);
     let fields = fields(names);
     let context = FileContext {
@@ -85,7 +89,7 @@ pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How
         time_text: Some("2026-03-01T00:00:00Z".into()),
     };
     let mut columns = columns(source, &fields);
-    let How { format, limits, resume, growing, resting } = how.clone();
+    let How { format, limits, resume, growing, resting, without_head } = how.clone();
     let mut reader = RecordReader::new(
         decoder,
         Arc::clone(source),
@@ -98,6 +102,9 @@ pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How
     )
     .unwrap();
     reader.set_resting(resting);
+    if !without_head {
+        reader.set_head(&head);
+    }
     let mut got = Got::default();
     let mut next = how.resume.record_number + 1;
     while let Some(info) = reader.read_chunk(&mut columns).unwrap() {

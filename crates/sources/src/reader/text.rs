@@ -1,4 +1,4 @@
-//! Records of text: one per line.
+//! Records of text: one per line, or a line and those that continue it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::columns::Columns;
 use crate::frame::next_line;
 use crate::layout::CaptureLayout;
 use crate::pattern::Pattern;
-use crate::source::{Format, Source};
+use crate::source::{Continuation, Format, Source};
 
 /// Why a line without the shape of its log is rejected.
 const NO_MATCH: &str = "the line does not match the pattern of its format";
@@ -18,6 +18,18 @@ pub(super) struct TextFramer {
     source: Arc<Source>,
     /// Index of the format in the source.
     format: usize,
+    /// What comes next may continue a record that was too long, and is part of its reject.
+    passing: bool,
+}
+
+/// Where the record that begins with some line ends.
+enum Extent {
+    /// Here: another one begins, or the bytes can tell no more.
+    Ended(usize),
+    /// With the input, unless that grows.
+    AtEnd(usize),
+    /// After the slice, which has so much of it in whole lines.
+    Cut(usize),
 }
 
 /// What became of a line.
@@ -31,7 +43,7 @@ enum Matched {
 
 impl TextFramer {
     pub(super) fn new(captures: CaptureLayout, source: Arc<Source>, format: usize) -> Self {
-        Self { captures, source, format }
+        Self { captures, source, format, passing: false }
     }
 
     /// Frames lines; returns how many bytes are done with.
@@ -51,13 +63,74 @@ impl TextFramer {
                 return if slice.last {
                     self.last_line(line, slice, shared, columns, chunk)
                 } else {
-                    cut_line(line, slice, shared)
+                    self.cut_line(line, slice, shared)
                 };
             };
-            self.line(line, next - 1, slice, shared, columns, chunk);
-            at = next;
+            if self.is_passed(&bytes[line..next]) || is_blank(&bytes[line..next]) {
+                at = next;
+                continue;
+            }
+            at = match self.extent(line, next, slice, shared) {
+                Extent::AtEnd(_) if shared.growing && !shared.resting => {
+                    shared.held_back = true;
+                    shared.complete_if_resting = true;
+                    return line;
+                }
+                Extent::Cut(end) if line == 0 && slice.full => {
+                    self.passing = true;
+                    let reason = shared.too_long();
+                    shared.reject(chunk, slice.base, reason);
+                    end
+                }
+                Extent::Cut(_) => return line,
+                Extent::Ended(end) | Extent::AtEnd(end) => {
+                    let text = bytes[line..end].strip_suffix(b"\n").map_or(end, |_| end - 1);
+                    self.line(line, text, slice, shared, columns, chunk);
+                    end
+                }
+            };
         }
         at
+    }
+
+    /// How lines continue others, if they do.
+    fn continuation(&self) -> Option<&Continuation> {
+        match self.source.formats.get(self.format)? {
+            Format::Text { continuation, .. } => continuation.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether a line belongs to the record before it, which was too long.
+    fn is_passed(&mut self, line: &[u8]) -> bool {
+        self.passing = self.passing && self.continuation().is_some_and(|it| it.continues(line));
+        self.passing
+    }
+
+    /// Where the record ends whose first line goes from `start` to `next`.
+    fn extent(&self, start: usize, next: usize, slice: &Slice<'_>, shared: &Shared) -> Extent {
+        let Some(continuation) = self.continuation() else { return Extent::Ended(next) };
+        let bytes = slice.bytes;
+        let is_whole = |end: usize| end == next && continuation.is_whole(&bytes[start..next]);
+        let mut end = next;
+        let extent = loop {
+            match next_line(bytes, end) {
+                Some(after) if !continuation.continues(&bytes[end..after]) => {
+                    return Extent::Ended(end);
+                }
+                Some(_) if is_whole(end) => return Extent::Ended(next),
+                Some(after) => end = after,
+                None if !slice.last => break Extent::Cut(end),
+                // The rest is lost, or is the beginning of a line that may become anything.
+                None if slice.broken => return Extent::Ended(end),
+                None if end == bytes.len() || (shared.growing && !shared.resting) => {
+                    break Extent::AtEnd(end);
+                }
+                None if continuation.continues(&bytes[end..]) => break Extent::AtEnd(bytes.len()),
+                None => return Extent::Ended(end),
+            }
+        };
+        if is_whole(end) { Extent::Ended(next) } else { extent }
     }
 
     /// Reads a line that ended, without its line feed.
@@ -71,7 +144,7 @@ impl TextFramer {
         chunk: &mut Chunk,
     ) {
         let end = trim_end(slice.bytes, start, end);
-        if slice.bytes[start..end].trim_ascii().is_empty() {
+        if is_blank(&slice.bytes[start..end]) {
             return;
         }
         let offset = slice.base + start as u64;
@@ -104,7 +177,7 @@ impl TextFramer {
             shared.waiting = true;
             return start;
         }
-        if shared.growing && !slice.bytes[start..end].trim_ascii().is_empty() {
+        if shared.growing && !is_blank(&slice.bytes[start..end]) {
             let matched = self.matches(start, end, slice, shared, columns);
             columns.abandon_row();
             // Half a line may look like a whole one, and name half a key.
@@ -119,6 +192,16 @@ impl TextFramer {
         slice.bytes.len()
     }
 
+    /// The line goes on after the slice.
+    fn cut_line(&mut self, start: usize, slice: &Slice<'_>, shared: &mut Shared) -> usize {
+        if start == 0 && slice.full {
+            let reason = (!self.passing).then(|| shared.too_long());
+            shared.discard = Some(Discard { until: Until::Line, reason, hold: None });
+            self.passing = self.continuation().is_some();
+        }
+        start
+    }
+
     /// Fills the current row from a line.
     fn matches(
         &mut self,
@@ -128,8 +211,8 @@ impl TextFramer {
         shared: &mut Shared,
         columns: &mut Columns,
     ) -> Matched {
-        let Self { captures, source, format } = self;
-        let Some(Format::Text { pattern }) = source.formats.get(*format) else {
+        let Self { captures, source, format, .. } = self;
+        let Some(Format::Text { pattern, .. }) = source.formats.get(*format) else {
             return Matched::No;
         };
         let buffer = slice.buffer(columns);
@@ -175,13 +258,9 @@ fn read_captures(
     true
 }
 
-/// The line goes on after the slice.
-fn cut_line(start: usize, slice: &Slice<'_>, shared: &mut Shared) -> usize {
-    if start == 0 && slice.full {
-        shared.discard =
-            Some(Discard { until: Until::Line, reason: Some(shared.too_long()), hold: None });
-    }
-    start
+/// Whether a line, with or without its end, says nothing.
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|it| it.is_ascii_whitespace() || *it == 0)
 }
 
 /// End of a line without a carriage return and zeros.

@@ -112,6 +112,17 @@ fn an_error_names_the_key() {
         "{}",
         error(&bad)
     );
+    let table = MINIMAL.replace("\"json\"", "\"delimited\"");
+    for separator in ["", ",,", "\\n", "é", "\\\""] {
+        let bad = format!("{table}separator = \"{separator}\"\n");
+        assert!(error(&bad).contains("`format[0].separator` of source `a_log`"), "{}", error(&bad));
+    }
+    let bad = format!("{table}columns = []\n");
+    assert!(
+        error(&bad).contains("`format[0].columns` of source `a_log` is empty"),
+        "{}",
+        error(&bad)
+    );
     let bad = format!("{MINIMAL}[fields]\na = [\"_parent.x\", \"x\"]\n");
     assert!(error(&bad).contains("`fields.a` of source `a_log` asks an object"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[fields]\na = []\n");

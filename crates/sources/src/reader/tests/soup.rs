@@ -13,6 +13,15 @@ unwrap = ["detail"]
 [[format]]
 kind = "text"
 pattern = '^\{?"?(?<a>\w+)'
+[[format]]
+kind = "delimited"
+[[format]]
+kind = "delimited"
+columns = ["a", "c"]
+[[format]]
+kind = "text"
+pattern = '^[\[{]?"?(?<a>\w+)'
+continuation = '^[\]}{,]'
 [[match]]
 field = "a"
 patterns = ['^a(?<b>.*)$']
@@ -49,7 +58,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_record_of_any_input_is_counted_once(bytes in pieces(), format in 0usize..2, chunk in 1usize..60, growing: bool) {
+    fn every_record_of_any_input_is_counted_once(bytes in pieces(), format in 0usize..5, chunk in 1usize..60, growing: bool) {
         let source = source(SOURCE);
         let mut how = How { format, growing, ..How::default() };
         let whole = read(&source, &["a", "b", "_line"], &bytes, &how);
@@ -66,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn a_resumed_reading_ends_where_the_whole_one_does(bytes in pieces(), format in 0usize..2) {
+    fn a_resumed_reading_ends_where_the_whole_one_does(bytes in pieces(), format in 0usize..5) {
         let source = source(SOURCE);
         let mut how = How { format, ..How::default() };
         how.limits.chunk_records = 1;

@@ -201,3 +201,105 @@ fn an_alias_takes_the_first_capture_that_took_part() {
     assert_eq!(got.first(), ["1", "2", "NULL"]);
     assert_eq!(got.rows[2][1].as_deref(), Some("x"));
 }
+
+/// Lines that begin with a tab, or are details, continue the one before.
+const LINES: &str = r#"
+[[format]]
+kind = "text"
+pattern = '^(?<time>\d+) (?<text>(?:[^\n]|\n\t)*)(?:\n\d+ DETAIL (?<detail>.*))?(?:\n(?s:.*))?$'
+continuation = '^(?:\t|\d+ DETAIL )'
+whole = '^\d+ login '
+[[match]]
+field = "text"
+patterns = ['(?s)^\S+ (?<rest>.+)$']
+"#;
+
+fn lines(text: &str, how: &How) -> Got {
+    check_all_ways(&source(LINES), &["time", "text", "detail", "_line"], text.as_bytes(), how)
+}
+
+#[test]
+fn lines_that_continue_another_are_part_of_its_record() {
+    let text = "1 a x\n\n2 b x\r\n\ty\r\n\t\r\n2 DETAIL d\r\n\te\n3 c x\n3 DETAIL f";
+    let got = lines(text, &How::default());
+    let row = |it: [&str; 4]| it.map(|it| (!it.is_empty()).then(|| it.to_owned())).to_vec();
+    assert_eq!(
+        got.rows,
+        [
+            row(["1", "a x", "", "1 a x"]),
+            row(["2", "b x\r\n\ty\r\n\t\r", "d\r", "2 b x\r\n\ty\r\n\t\r\n2 DETAIL d\r\n\te"]),
+            row(["3", "c x", "f", "3 c x\n3 DETAIL f"]),
+        ]
+    );
+    assert_eq!((got.numbers, got.rejects.len()), (vec![1, 2, 3], 0));
+}
+
+#[test]
+fn a_line_that_continues_nothing_is_a_record() {
+    let got = lines("\tx\n\ty\n1 a x\n\n\tz\n", &How::default());
+    assert_eq!(got.rejects.iter().map(|it| (it.0, it.1)).collect::<Vec<_>>(), [(1, 0), (3, 13)]);
+    assert_eq!(got.first(), ["1"]);
+}
+
+#[test]
+fn a_record_of_lines_of_a_growing_file_is_not_split() {
+    let source = source(LINES);
+    let names = ["time", "text", "detail"];
+    let whole = "1 a x\n2 b x\n\ty\n2 DETAIL d\n3 c x\n\tz\n4 login e\n";
+    let expected = lines(whole, &How::default()).rows;
+    for cut in 0..=whole.len() {
+        let first = read(&source, &names, &whole.as_bytes()[..cut], &How::growing());
+        assert!(first.rejects.is_empty(), "cut at {cut}");
+        let how = How { resume: first.end, ..How::growing() };
+        let second = read(&source, &names, whole.as_bytes(), &how);
+        let rows = [first.rows, second.rows].concat();
+        let expected: Vec<Row> = expected.iter().map(|it| it[..3].to_vec()).collect();
+        assert_eq!(rows, expected, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_last_record_of_lines_waits_for_the_next_unless_it_is_whole_or_the_file_rests() {
+    let source = source(LINES);
+    let read = |text: &str, resting| {
+        read(&source, &["time"], text.as_bytes(), &How { resting, ..How::growing() })
+    };
+    let got = read("1 a x\n2 b x\n\ty\n", false);
+    assert_eq!((got.first(), got.held_back, got.end.offset), (vec!["1"], true, 6));
+    let got = read("1 a x\n2 b x\n\ty\n", true);
+    assert_eq!((got.first(), got.held_back), (vec!["1", "2"], false));
+    let got = read("1 a x\n2 b x\n\ty", true);
+    assert_eq!((got.first(), got.held_back), (vec!["1", "2"], false));
+    let got = read("1 a x\n2 login x\n", false);
+    assert_eq!((got.first(), got.held_back), (vec!["1", "2"], false));
+    // What continues a line that none should is a record of its own.
+    let got = read("2 login x\n\ty\n3 a b\n4 login x\n", false);
+    assert_eq!((got.first(), got.rejects.len()), (vec!["2", "3", "4"], 1));
+}
+
+#[test]
+fn a_long_record_of_lines_is_one_reject() {
+    let mut how = How::chunks(100);
+    how.limits.max_record_bytes = 300;
+    let many = "\tmore of it\n".repeat(100);
+    let long = format!("\t{}\n", "x".repeat(1000));
+    for more in ["\tx\n".repeat(20), "\tx\n".repeat(98), many.clone(), long.clone(), long + &many] {
+        let text = format!("1 a x\n2 b x\n{more}2 DETAIL d\n3 c x\n4 login x\n");
+        let got = read(&source(LINES), &["time"], text.as_bytes(), &how);
+        let is_long = more.len() > 280;
+        let expected = if is_long { vec!["1", "3", "4"] } else { vec!["1", "2", "3", "4"] };
+        assert_eq!(got.first(), expected, "{}", more.len());
+        assert_eq!(got.reasons(), vec!["longer than 300 bytes"; usize::from(is_long)]);
+    }
+}
+
+#[test]
+fn records_of_lines_before_damage_are_read() {
+    let text: String =
+        (0..20_000).map(|it| format!("{it} a {}\n\tx\n", it * 7919 % 10_007)).collect();
+    let mut packed = gzip(text.as_bytes());
+    packed.truncate(packed.len() * 2 / 3);
+    let got = read(&source(LINES), &["time"], &packed, &How::default());
+    assert!(got.rows.len() > 5_000, "{}", got.rows.len());
+    assert_eq!(got.reasons(), ["the gzip data ends early"]);
+}

@@ -1,0 +1,82 @@
+-- cloudflare_http: requests to zones on Cloudflare (dataset http_requests).
+--
+-- Shows: the client certificate of mutual TLS by its SHA-256, and whether it
+-- was accepted; keys in query strings; and, where custom fields log them, the
+-- headers that hold a credential, which are fingerprinted at once.
+--
+-- Cannot show: headers that the job does not log, and what the origin thought
+-- of a request beyond its status.
+--
+-- Choices: Statuses as in http_json: 401 and 407 refused (`rejected`), 403
+-- knew it and did not allow (`denied`), 5xx a fault, any other 4xx a use with
+-- its status as the reason. A 403 with a certificate that was not accepted
+-- refused the certificate. A request that a rule blocked names the rule's
+-- action as its reason; its credential was not judged: `denied`.
+-- A certificate is named only where no header or query names a credential, and
+-- also where its check failed and the request was let through: a use.
+-- Ray ids are Cloudflare's own: one per request, also of Workers' subrequests.
+SELECT
+    NULLIF("RayID", '') AS native_uid,
+    parse_time("EdgeStartTimestamp") AS event_time,
+    "ClientRequestMethod" AS action,
+    CASE
+        WHEN "EdgeResponseStatus" = '403' AND "ClientMTLSAuthStatus" IN ('untrusted', 'notyetvalid', 'expired', 'revoked')
+            THEN 'rejected'
+        WHEN "EdgeResponseStatus" = '401' OR "EdgeResponseStatus" = '407' THEN 'rejected'
+        WHEN "EdgeResponseStatus" = '403' THEN 'denied'
+        WHEN character_length("EdgeResponseStatus") <> 3 THEN 'unknown'
+        WHEN "EdgeResponseStatus" LIKE '5%' THEN 'error'
+        WHEN "EdgeResponseStatus" LIKE '2%' OR "EdgeResponseStatus" LIKE '3%' OR "EdgeResponseStatus" LIKE '4%'
+            OR "EdgeResponseStatus" = '101' THEN 'success'
+        ELSE 'unknown'
+    END AS outcome,
+    CASE
+        WHEN "ClientMTLSAuthStatus" IN ('untrusted', 'notyetvalid', 'expired', 'revoked')
+            THEN concat('client certificate ', "ClientMTLSAuthStatus")
+        WHEN "EdgeResponseStatus" = '403' AND "action_taken" NOT IN ('', 'unknown', 'allow', 'log', 'skip') THEN "action_taken"
+        WHEN "EdgeResponseStatus" LIKE '4__' OR "EdgeResponseStatus" LIKE '5__' THEN "EdgeResponseStatus"
+    END AS reason,
+    CASE
+        WHEN "EdgeResponseStatus" = '403' AND "ClientMTLSAuthStatus" = 'expired' THEN 'expired'
+        WHEN "EdgeResponseStatus" = '403' AND "ClientMTLSAuthStatus" = 'revoked' THEN 'revoked'
+        WHEN "EdgeResponseStatus" = '403' AND "ClientMTLSAuthStatus" IN ('untrusted', 'notyetvalid') THEN 'wrong_credential'
+        WHEN "EdgeResponseStatus" = '401' OR "EdgeResponseStatus" = '407' THEN 'wrong_credential'
+        WHEN "EdgeResponseStatus" = '403' THEN 'not_allowed'
+        WHEN "EdgeResponseStatus" = '429' THEN 'throttled'
+        WHEN "EdgeResponseStatus" LIKE '4__' THEN 'request'
+        WHEN "EdgeResponseStatus" LIKE '5__' THEN 'backend_fault'
+    END AS reason_class,
+
+    CASE
+        WHEN authorization_value("authorization") IS NOT NULL THEN authorization_value("authorization")
+        WHEN "api_key" <> '' THEN "api_key"
+        WHEN "access_client_id" <> '' THEN "access_client_id"
+        ELSE COALESCE(
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'api_key'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'apikey'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'access_token'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'token'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'key'), ''),
+            NULLIF("ClientMTLSAuthCertFingerprint", ''))
+    END AS credential_value,
+    CASE
+        WHEN authorization_value("authorization") IS NOT NULL THEN authorization_kind("authorization")
+        WHEN "api_key" <> '' THEN 'secret_value'
+        WHEN "access_client_id" <> '' THEN 'api_key_id'
+        WHEN COALESCE(
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'api_key'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'apikey'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'access_token'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'token'), ''),
+            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'key'), '')) IS NOT NULL THEN 'secret_value'
+        ELSE 'x509_sha256'
+    END AS credential_kind,
+
+    authorization_user("authorization") AS principal,
+    NULLIF("ClientIP", '') AS source_ip,
+    NULLIF("ClientRequestUserAgent", '') AS user_agent,
+    NULLIF("ClientRequestHost", '') AS service,
+    split_part(split_part("path", '?', 1), '#', 1) AS resource,
+    NULLIF("zone", '') AS source_scope
+FROM raw
+WHERE "EdgeResponseStatus" IS NOT NULL
