@@ -72,7 +72,7 @@ struct Figures {
 /// Compares what is missing with what is listed.
 fn compare(data: &Path, truth: &Truth, missing: &[Span]) -> Figures {
     let holes = holes(data, truth);
-    let mut figures = Figures { missing: missing.len(), listed: holes.len(), ..Figures::default() };
+    let mut figures = Figures::default();
     for (log, times) in events(data) {
         let missing: Vec<&Span> = missing.iter().filter(|it| it.0 == log).collect();
         let holes: Vec<&Span> = holes.iter().filter(|it| it.0 == log).collect();
