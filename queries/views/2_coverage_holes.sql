@@ -3,7 +3,8 @@
 -- Reads: coverage, digest_holes, reject_holes, params (as_of_time)
 -- Cannot show: holes of less than about an hour, since the past is kept by the hour; holes before
 -- the first and after the last event (that is the watermark); a source's own pauses of a kind
--- that its past does not have yet, which are shown as holes.
+-- that its past does not have yet, which are shown as holes; several holes of less than three times
+-- the longest of a source's own pauses, if it makes few events.
 -- Files that a provider lists and that were not read as delivered, and files with records that
 -- could not be read, are holes too. The rest are found so:
 -- The gaps are those between the events of one hour and the next one that has any. A gap is usual

@@ -275,10 +275,11 @@ async fn rows(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>, D
     context.sql(sql).await?.collect().await
 }
 
+/// A cell as text; none if it is null. The cast is of the one row: of the whole column, it would be done for each of its rows.
 fn text(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
-    let array = cast(batch.column(column), &DataType::Utf8).ok()?;
+    let array = cast(&batch.column(column).slice(row, 1), &DataType::Utf8).ok()?;
     let array = array.as_string::<i32>();
-    array.is_valid(row).then(|| array.value(row).to_owned())
+    array.is_valid(0).then(|| array.value(0).to_owned())
 }
 
 async fn lifecycle(
