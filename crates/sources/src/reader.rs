@@ -24,6 +24,9 @@ mod text;
 
 pub(crate) use delimited::{header_names, lines_of_records};
 
+/// Bytes that a character of UTF-8 takes at most.
+const CHARACTER_MAX: usize = 4;
+
 /// Where a reading starts or has stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resume {
@@ -388,10 +391,12 @@ impl RecordReader {
             if last && (stopped || (consumed == length && self.shared.discard.is_none())) {
                 self.finish(&mut chunk);
             } else if consumed == 0 && self.shared.discard.is_none() {
-                // The record goes on after the slice.
+                // The record goes on after the slice. A character that does not end in it is left
+                // out, and what is left must still show that the record is too long.
+                let more = chunk_bytes.max(CHARACTER_MAX);
                 wanted = wanted
                     .saturating_mul(4)
-                    .min(self.shared.limits.max_record_bytes.saturating_add(chunk_bytes));
+                    .min(self.shared.limits.max_record_bytes.saturating_add(more));
             } else {
                 wanted = chunk_bytes;
             }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::WantedField;
-use crate::path::Step;
+use crate::path::{Filter, Literal, Step};
 
 /// Index of the node that stands for the record itself.
 pub(super) const ROOT: u32 = 0;
@@ -30,6 +30,8 @@ pub(super) struct Node {
     pub(super) slots: Range<u32>,
     /// What is wanted of it and is not a plain member: elements, lists, filters.
     pub(super) selections: Vec<Selection>,
+    /// Those of them that ask for elements by a text in each: one pass over the list finds all.
+    pub(super) keyed: Vec<Keyed>,
     /// The members wanted of it.
     pub(super) members: Table,
 }
@@ -39,6 +41,72 @@ pub(super) struct Node {
 pub(super) struct Selection {
     pub(super) slot: u32,
     pub(super) steps: Vec<Step>,
+}
+
+/// What several paths want of the elements of one list, told apart by a text in each.
+#[derive(Debug)]
+pub(super) struct Keyed {
+    /// From an element to its text.
+    pub(super) key: Vec<Step>,
+    /// By text, the row of `wanted`.
+    pub(super) texts: Table,
+    /// What is wanted of the element with one text.
+    pub(super) wanted: Vec<Vec<Selection>>,
+    /// How many selections that are.
+    pub(super) count: usize,
+}
+
+impl Keyed {
+    /// Takes out of `selections` those that choose elements by a text, if there are several.
+    fn take(selections: &mut Vec<Selection>) -> Vec<Self> {
+        let mut groups: Vec<(Vec<Step>, Vec<(String, Selection)>)> = Vec::new();
+        let mut others = Vec::new();
+        for it in selections.drain(..) {
+            let Some((key, text)) = it.key() else {
+                others.push(it);
+                continue;
+            };
+            let rest = Selection { slot: it.slot, steps: it.steps[1..].to_vec() };
+            match groups.iter_mut().find(|group| group.0 == key) {
+                Some((_, group)) => group.push((text.to_owned(), rest)),
+                None => groups.push((key.to_vec(), vec![(text.to_owned(), rest)])),
+            }
+        }
+        *selections = others;
+        groups.into_iter().map(|(key, group)| Self::of(key, group)).collect()
+    }
+
+    fn of(key: Vec<Step>, group: Vec<(String, Selection)>) -> Self {
+        let (count, mut names, mut wanted) = (group.len(), Vec::<String>::new(), Vec::new());
+        for (text, selection) in group {
+            let row = names.iter().position(|it| *it == text).unwrap_or_else(|| {
+                names.push(text);
+                wanted.push(Vec::new());
+                names.len() - 1
+            });
+            wanted[row].push(selection);
+        }
+        let entry = |(row, name): (usize, String)| Entry {
+            name: name.into_bytes().into(),
+            node: row as u32,
+        };
+        let texts = Table::new(names.into_iter().enumerate().map(entry).collect());
+        Self { key, texts, wanted, count }
+    }
+}
+
+impl Selection {
+    /// The way to the text by which it chooses elements, and that text.
+    fn key(&self) -> Option<(&[Step], &str)> {
+        match self.steps.first() {
+            Some(Step::Where(Filter { steps, equals: Some(Literal::Text(text)) }))
+                if !self.steps.contains(&Step::All) =>
+            {
+                Some((steps, text))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Finds a member's node by name: open addressing over a hash of a few bytes.
@@ -75,12 +143,14 @@ impl Plan {
         let index = self.nodes.len() as u32;
         let first = self.slot_count as u32;
         let slot = self.add_slot(&tree.fields, slot_of_field);
-        let selections = tree
+        let mut selections: Vec<Selection> = tree
             .selections
             .into_iter()
             .map(|(steps, fields)| Selection { slot: self.add_slot(&fields, slot_of_field), steps })
             .collect();
-        self.nodes.push(Node { slot, slots: first..first, selections, members: Table::default() });
+        let keyed = Keyed::take(&mut selections);
+        let (slots, members) = (first..first, Table::default());
+        self.nodes.push(Node { slot, slots, selections, keyed, members });
         let mut entries = Vec::new();
         for (name, below) in tree.members {
             let node = self.add_node(below, slot_of_field);

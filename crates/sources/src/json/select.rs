@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::plan::is_same;
+use super::plan::{Keyed, Selection, is_same};
 use super::text::{scalar_end, unescape};
 use super::walk::{byte, skip_space};
 use super::{FoundValue, JsonError, ValueKind, scan};
@@ -51,6 +51,36 @@ pub(super) fn select_all(
         text.push(']');
     }
     Ok(any)
+}
+
+/// Finds what is wanted of the elements of the list at `start`, in one pass; gives each selection's
+/// first value. `done` is for its memory only.
+pub(super) fn select_keyed(
+    bytes: &[u8],
+    start: usize,
+    keyed: &Keyed,
+    fold_case: bool,
+    done: &mut Vec<u32>,
+    mut take: impl FnMut(u32, FoundValue),
+) -> Result<(), JsonError> {
+    let (list, _) = read_value(bytes, skip_space(bytes, start))?;
+    let select = Select { bytes, fold_case };
+    done.clear();
+    select.children(list, |_, element| {
+        let Some(row) = select.text_of(element, keyed)? else { return Ok(true) };
+        for Selection { slot, steps } in &keyed.wanted[row as usize] {
+            if done.contains(slot) {
+                continue;
+            }
+            select.follow(element, steps, &mut |found| {
+                done.push(*slot);
+                take(*slot, found);
+                false
+            })?;
+        }
+        Ok(done.len() < keyed.count)
+    })?;
+    Ok(())
 }
 
 /// Takes a value that was found; false ends the search.
@@ -119,6 +149,25 @@ impl Select<'_> {
             Ok(chosen.is_none())
         })?;
         Ok(chosen)
+    }
+
+    /// The row of what is wanted of an element, by its text.
+    fn text_of(self, element: FoundValue, keyed: &Keyed) -> Result<Option<u32>, JsonError> {
+        let mut tested = None;
+        self.follow(element, &keyed.key, &mut |found| {
+            tested = Some(found);
+            false
+        })?;
+        let Some(FoundValue { start, end, kind: ValueKind::Text { escaped } }) = tested else {
+            return Ok(None);
+        };
+        let inside = &self.bytes[start..end];
+        if !escaped {
+            return Ok(keyed.texts.find(inside, false));
+        }
+        let mut text = String::new();
+        unescape(inside, start, &mut text)?;
+        Ok(keyed.texts.find(text.as_bytes(), false))
     }
 
     fn passes(self, value: FoundValue, filter: &Filter) -> Result<bool, JsonError> {

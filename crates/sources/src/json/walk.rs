@@ -2,7 +2,7 @@
 
 use super::plan::{NONE, Node, Plan, ROOT, Selection};
 use super::scan::{skip_container, string_end};
-use super::select::{select_all, select_first};
+use super::select::{select_all, select_first, select_keyed};
 use super::text::{scalar_end, unescape};
 use super::{DEPTH_MAX, FoundValue, JsonError, ValueKind};
 use crate::path::Step;
@@ -37,6 +37,7 @@ pub(super) struct Found {
     pub(super) made: String,
     open: Vec<Open>,
     name: String,
+    done: Vec<u32>,
 }
 
 impl Found {
@@ -211,7 +212,7 @@ impl Walk<'_> {
 
     #[inline(always)]
     fn select(&mut self, node: &Node, start: usize, end: usize) -> Result<(), JsonError> {
-        if node.selections.is_empty() {
+        if node.selections.is_empty() && node.keyed.is_empty() {
             return Ok(());
         }
         self.selections(node, start, end).map_err(|error| match error {
@@ -225,9 +226,18 @@ impl Walk<'_> {
     fn selections(&mut self, node: &Node, start: usize, end: usize) -> Result<(), JsonError> {
         // Nothing past the value is looked at, even if brackets in it do not match.
         let value = &self.bytes[..end];
+        let fold_case = self.plan.fold_case;
+        for keyed in &node.keyed {
+            for it in keyed.wanted.iter().flatten() {
+                self.found.slots[it.slot as usize] = Slot::Unset;
+            }
+            let Found { slots, done, .. } = &mut *self.found;
+            select_keyed(value, start, keyed, fold_case, done, |slot, it| {
+                slots[slot as usize] = Slot::from(it);
+            })?;
+        }
         for Selection { slot, steps } in &node.selections {
             let slot = &mut self.found.slots[*slot as usize];
-            let fold_case = self.plan.fold_case;
             *slot = if steps.contains(&Step::All) {
                 let made = &mut self.found.made;
                 let start_made = made.len();

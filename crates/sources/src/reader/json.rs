@@ -217,6 +217,8 @@ impl JsonFramer {
             _ if is_spread(bytes, at) && document == Document::Invalid => {
                 self.recover(at, bounded.len() - at, "not JSON", work)
             }
+            // Whether it ends in a later line must not depend on how much was read so far.
+            Document::Incomplete if limit.is_none() && work.slice.may_go_on(at) => Outcome::Stop,
             _ if !is_spread(bytes, at) && line.is_some() => self.line(at, work),
             Document::Incomplete if limit.is_none() => self.incomplete(at, work),
             Document::Invalid if last => self.line(at, work),
