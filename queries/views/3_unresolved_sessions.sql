@@ -9,45 +9,45 @@ WITH issued AS (
     FROM exchanges
     GROUP BY child_credential_uid
 ),
+-- The few credentials in question come first: usage and events are read for those alone.
+candidates AS (
+    SELECT c.credential_uid, c.id_kind, c.id_value, i.credential_uid IS NOT NULL AS is_issued
+    FROM credential_ids AS c
+    LEFT JOIN issued AS i ON i.credential_uid = c.credential_uid
+    LEFT ANTI JOIN version_credentials AS v ON v.credential_uid = c.credential_uid
+    WHERE
+        (i.is_named IS DISTINCT FROM true)
+        AND (
+            i.credential_uid IS NOT NULL
+            OR c.id_kind IN ('vault_hmac', 'jwt_id', 'kubernetes_credential_id', 'session_id')
+            OR (c.id_kind = 'aws_access_key_id' AND c.id_value LIKE 'ASIA%')
+        )
+),
 -- Vault shows tokens and secret ids alike, but only tokens come with other requests than logins.
 vault_tokens AS (
-    SELECT DISTINCT credential_uid
-    FROM events
+    SELECT DISTINCT e.credential_uid
+    FROM candidates AS c
+    JOIN events AS e ON e.credential_uid = c.credential_uid
     WHERE
-        source = 'vault_audit' AND resource NOT LIKE 'auth/%/login'
-        AND resource NOT LIKE 'auth/%/login/%'
-),
-used AS (
-    SELECT
-        credential_uid,
-        array_sort(array_agg(DISTINCT principal)) AS principals,
-        array_sort(array_agg(DISTINCT workload)) AS workloads,
-        array_sort(array_agg(DISTINCT source)) AS sources,
-        min(first_time) AS first_used_time, max(last_time) AS last_used_time,
-        sum(attempt_count) AS use_count
-    FROM consumer_usage
-    WHERE
-        credential_uid IS NOT NULL AND attribution <> 'principal'
-        AND outcome IN ('success', 'denied')
-    GROUP BY credential_uid
+        c.id_kind = 'vault_hmac' AND NOT c.is_issued
+        AND e.source = 'vault_audit' AND e.resource NOT LIKE 'auth/%/login'
+        AND e.resource NOT LIKE 'auth/%/login/%'
 )
 SELECT
-    u.credential_uid, c.id_kind, c.id_value,
+    c.credential_uid, c.id_kind, c.id_value,
     CASE
-        WHEN i.credential_uid IS NULL THEN 'the event that issued it was not seen'
-        ELSE 'the event that issued it names no credential'
+        WHEN c.is_issued THEN 'the event that issued it names no credential'
+        ELSE 'the event that issued it was not seen'
     END AS reason,
-    u.principals, u.workloads, u.sources, u.first_used_time, u.last_used_time, u.use_count
-FROM used AS u
-JOIN credential_ids AS c ON c.credential_uid = u.credential_uid
-LEFT JOIN issued AS i ON i.credential_uid = u.credential_uid
-LEFT JOIN vault_tokens AS t ON t.credential_uid = u.credential_uid
-LEFT ANTI JOIN version_credentials AS v ON v.credential_uid = u.credential_uid
+    array_sort(array_agg(DISTINCT u.principal)) AS principals,
+    array_sort(array_agg(DISTINCT u.workload)) AS workloads,
+    array_sort(array_agg(DISTINCT u.source)) AS sources,
+    min(u.first_time) AS first_used_time, max(u.last_time) AS last_used_time,
+    sum(u.attempt_count) AS use_count
+FROM candidates AS c
+LEFT JOIN vault_tokens AS t ON t.credential_uid = c.credential_uid
+JOIN consumer_usage AS u ON u.credential_uid = c.credential_uid
 WHERE
-    (i.is_named IS DISTINCT FROM true)
-    AND (
-        i.credential_uid IS NOT NULL
-        OR t.credential_uid IS NOT NULL
-        OR c.id_kind IN ('jwt_id', 'kubernetes_credential_id', 'session_id')
-        OR (c.id_kind = 'aws_access_key_id' AND c.id_value LIKE 'ASIA%')
-    )
+    u.attribution <> 'principal' AND u.outcome IN ('success', 'denied')
+    AND (c.is_issued OR c.id_kind <> 'vault_hmac' OR t.credential_uid IS NOT NULL)
+GROUP BY c.credential_uid, c.id_kind, c.id_value, c.is_issued
