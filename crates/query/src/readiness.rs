@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 use datafusion::prelude::{col, lit};
 use lastuse_verdict::{Evidence, Hole, Policy, Side, judge};
@@ -99,10 +100,7 @@ struct Tail {
 const TAILS: &str = "SELECT c.secret_id, c.version, t.tail_expires_time, t.endless_issued_time
     FROM version_credentials AS c
     LEFT JOIN version_tails AS t ON t.credential_uid = c.credential_uid";
-const UNRESOLVED: &str = "SELECT unnest(principals) AS name, last_used_time, true AS is_principal
-    FROM unresolved_sessions
-    UNION ALL
-    SELECT unnest(workloads), last_used_time, false FROM unresolved_sessions";
+const UNRESOLVED: &str = "SELECT principals, workloads, last_used_time FROM unresolved_sessions";
 const UNNAMED: &str = "SELECT principal, max(last_time) AS last_time FROM consumer_usage
     WHERE attribution = 'principal' AND outcome <> 'rejected' AND principal IS NOT NULL
     GROUP BY principal";
@@ -137,14 +135,17 @@ impl Catalog {
             facts.add_reads(&batch)?;
         }
         for batch in self.of_secret(UNRESOLVED, None).await? {
-            let is_principal = batch.column(2).as_boolean();
-            add_last(&mut facts.unresolved, &batch, |row| usize::from(!is_principal.value(row)))?;
+            let last = times(&batch, 2);
+            for (column, lists) in facts.unresolved.iter_mut().enumerate() {
+                add_lists(lists, &batch, column, &last)?;
+            }
         }
-        let mut unnamed = [BTreeMap::new()];
         for batch in self.of_secret(UNNAMED, None).await? {
-            add_last(&mut unnamed, &batch, |_| 0)?;
+            let names = texts(&batch, 0).map_err(engine)?;
+            for (row, time) in times(&batch, 1).into_iter().enumerate() {
+                add_last(&mut facts.unnamed, text(&names, row), time);
+            }
         }
-        [facts.unnamed] = unnamed;
         Ok(facts)
     }
 
@@ -178,19 +179,28 @@ fn times_of(batch: &RecordBatch, name: &str) -> Result<Vec<Option<i64>>, QueryEr
     Ok(times(batch, place(batch, name)?))
 }
 
-/// The latest instant (second column) by name (first column), into the list that `which` names.
-fn add_last(
-    lists: &mut [BTreeMap<String, i64>],
+/// The latest instant of each name in the lists of a column.
+fn add_lists(
+    known: &mut BTreeMap<String, i64>,
     batch: &RecordBatch,
-    which: impl Fn(usize) -> usize,
+    column: usize,
+    last: &[Option<i64>],
 ) -> Result<(), QueryError> {
-    let names = texts(batch, 0).map_err(engine)?;
-    for (row, time) in times(batch, 1).into_iter().enumerate() {
-        let (Some(name), Some(time)) = (text(&names, row), time) else { continue };
-        let last = lists[which(row)].entry(name).or_insert(time);
-        *last = time.max(*last);
+    let Some(lists) = batch.column(column).as_list_opt::<i32>() else { return Ok(()) };
+    for (row, time) in last.iter().enumerate().filter(|it| lists.is_valid(it.0)) {
+        let names = cast(&lists.value(row), &DataType::Utf8View).map_err(engine)?;
+        for name in names.as_string_view() {
+            add_last(known, name.map(str::to_owned), *time);
+        }
     }
     Ok(())
+}
+
+fn add_last(known: &mut BTreeMap<String, i64>, name: Option<String>, time: Option<i64>) {
+    if let (Some(name), Some(time)) = (name, time) {
+        let last = known.entry(name).or_insert(time);
+        *last = time.max(*last);
+    }
 }
 
 impl Facts {
