@@ -174,6 +174,9 @@ impl Page<'_> {
         let or_dash = |it: Cow<'_, str>| if it.is_empty() { "-".to_owned() } else { it.into() };
         let age = |it: Option<Timestamp>| it.map_or("-".to_owned(), |it| text::age(it, self.as_of));
         let uses = ["use_count", "derived_use_count"].iter().filter_map(|it| row[it].as_i64());
+        // Who must act does not get there by waiting.
+        let acts = matches!(row["needs"].as_str(), Some("deploy" | "fix" | "declare"));
+        let until = time(&row["soak"], "until_time").filter(|_| !acts);
         let flags: Vec<Cow<'_, str>> =
             list(row, "flags").iter().filter_map(Value::as_str).map(text::escape).collect();
         [
@@ -184,7 +187,7 @@ impl Page<'_> {
             text::grouped(uses.sum()),
             or_dash(word(row, "state")),
             or_dash(word(row, "needs")),
-            time(&row["soak"], "until_time").map_or("-".to_owned(), text::minute),
+            until.map_or("-".to_owned(), text::minute),
             flags.join(" "),
         ]
     }
@@ -294,9 +297,9 @@ mod tests {
         ! a hole
             -> fill it
 
-        workload        env   principal  last used   uses  state     needs   soak until         flags
-        ──────────────  ────  ─────────  ─────────  ─────  ────────  ──────  ─────────────────  ──────
-        check\u{1b}out  prod  api           2h ago  1,200  old_only  deploy  2026-06-02 00:00Z  shadow
+        workload        env   principal  last used   uses  state     needs   soak until  flags
+        ──────────────  ────  ─────────  ─────────  ─────  ────────  ──────  ──────────  ──────
+        check\u{1b}out  prod  api           2h ago  1,200  old_only  deploy  -           shadow
         billing         prod  -            12d ago      4  settled   -       -
 
         Logs that could have shown it:
