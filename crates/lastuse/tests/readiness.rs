@@ -105,6 +105,12 @@ fn people_see_the_verdict_first_and_no_line_is_cut_off_in_a_pipe() {
     assert!(run.stdout.starts_with(&start), "{run:?}");
     assert!(run.stdout.contains("Logs that could have shown it:"), "{run:?}");
 
+    let threads = |count| {
+        let more = ["--format", "json", "--threads", count];
+        ask(&estate, data.path(), &it.secret_id, &it.version, &more).stdout
+    };
+    assert_eq!(threads("1"), threads("5"), "one question has one answer");
+
     let unknown = ask(&estate, data.path(), "no/such", "1", &[]).exits(1);
     assert!(unknown.stderr.starts_with("error: there is no secret `no/such`"));
     let unknown = ask(&estate, data.path(), &it.secret_id, "77", &[]).exits(1);

@@ -138,6 +138,8 @@ impl Plans {
         while let Some(batch) = stream.next().await {
             histories.add_uses(&batch?, &mut names)?;
         }
+        // Rows come in the order in which threads were done; the same question has one answer.
+        histories.secrets.values_mut().for_each(History::put_in_order);
         Ok(histories)
     }
 }
@@ -177,6 +179,18 @@ impl History {
         self.uses.iter().flatten()
     }
 
+    /// Numbers consumers and their copies in the order of their names.
+    fn put_in_order(&mut self) {
+        let consumers =
+            sort(&mut self.consumers, |it| (it.workload.clone(), it.environment.clone()));
+        let processes = sort(&mut self.processes, String::clone);
+        for it in self.uses.iter_mut().flatten() {
+            let activity = &mut it.activity;
+            activity.consumer = consumers[activity.consumer as usize];
+            activity.process = processes[activity.process as usize];
+        }
+    }
+
     fn push(&mut self, it: Use) {
         /// About a megabyte.
         const PART: usize = 1 << 14;
@@ -190,6 +204,18 @@ impl History {
             None => self.uses.push(vec![it]),
         }
     }
+}
+
+/// Sorts a list; the new place of each row.
+fn sort<T: Clone, K: Ord>(list: &mut Vec<T>, key: impl Fn(&T) -> K) -> Vec<u32> {
+    let mut order: Vec<usize> = (0..list.len()).collect();
+    order.sort_by_cached_key(|it| key(&list[*it]));
+    let mut places = vec![0; list.len()];
+    for (place, row) in order.iter().enumerate() {
+        places[*row] = place as u32;
+    }
+    *list = order.into_iter().map(|it| list[it].clone()).collect();
+    places
 }
 
 impl Histories {
