@@ -62,7 +62,7 @@ fn parse_chance(given: &str) -> Result<f64, String> {
 
 fn parse_days(given: &str) -> Result<f64, String> {
     let days: f64 = given.parse().map_err(|_| "give a number of days".to_owned())?;
-    let is_length = days >= 0.0 && days <= 36_500.0;
+    let is_length = (0.0..=36_500.0).contains(&days);
     is_length.then_some(days).ok_or_else(|| "give 0 to 36500 days".to_owned())
 }
 

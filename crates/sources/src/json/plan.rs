@@ -56,10 +56,13 @@ pub(super) struct Keyed {
     pub(super) count: usize,
 }
 
+/// Texts, and what is wanted of the elements that have them.
+type Group = Vec<(String, Selection)>;
+
 impl Keyed {
     /// Takes out of `selections` those that choose elements by a text, if there are several.
     fn take(selections: &mut Vec<Selection>) -> Vec<Self> {
-        let mut groups: Vec<(Vec<Step>, Vec<(String, Selection)>)> = Vec::new();
+        let mut groups: Vec<(Vec<Step>, Group)> = Vec::new();
         let mut others = Vec::new();
         for it in selections.drain(..) {
             let Some((key, text)) = it.key() else {
@@ -76,7 +79,7 @@ impl Keyed {
         groups.into_iter().map(|(key, group)| Self::of(key, group)).collect()
     }
 
-    fn of(key: Vec<Step>, group: Vec<(String, Selection)>) -> Self {
+    fn of(key: Vec<Step>, group: Group) -> Self {
         let (count, mut names, mut wanted) = (group.len(), Vec::<String>::new(), Vec::new());
         for (text, selection) in group {
             let row = names.iter().position(|it| *it == text).unwrap_or_else(|| {
