@@ -121,6 +121,44 @@ fn people_see_the_verdict_first_and_no_line_is_cut_off_in_a_pipe() {
 }
 
 #[test]
+fn an_identifier_that_stands_for_credentials_of_two_scopes_is_no_evidence_of_silence() {
+    let (logs, data) = (folder(), folder());
+    let registry = logs.path().join("registry.yaml");
+    let [a, b] = ["a", "b"].map(|it| it.repeat(64));
+    let text = |scope: &str| {
+        let scope = if scope.is_empty() { String::new() } else { format!("scope: {scope}, ") };
+        format!(
+            "secrets:\n  - id: robot\n    versions:\n      - version: \"1\"\n        identifiers:\n          - {{kind: vault_hmac, {scope}value: \"hmac-sha256:{a}\"}}\n          - {{kind: vault_hmac, scope: one, value: \"hmac-sha256:{b}\"}}\n"
+        )
+    };
+    let import = |scope: &str| {
+        fs::write(&registry, text(scope)).expect("writes");
+        let path = registry.to_str().expect("a path");
+        call(data.path(), ["secrets", "import", path]).exits(0)
+    };
+    import("");
+    for scope in ["one", "two"] {
+        let log = logs.path().join(format!("{scope}.log"));
+        let line = format!(
+            r#"{{"time":"2026-01-05T10:00:00Z","type":"response","auth":{{"client_token":"hmac-sha256:{a}","display_name":"robot","token_type":"service"}},"request":{{"id":"{scope}-1","operation":"read","path":"secret/data/x","client_token":"hmac-sha256:{a}","remote_address":"192.0.2.7"}}}}"#
+        );
+        fs::write(&log, line + "\n").expect("writes");
+        let log = log.to_str().expect("a path");
+        call(data.path(), ["ingest", "--source", "vault_audit", "--scope", scope, log]).exits(0);
+    }
+    let ask = || {
+        let flags = ["--as-of", "2026-12-01T00:00:00Z", "readiness", "--secret", "robot"];
+        let run = call(data.path(), flags.iter().chain(&["--version", "1", "--format", "json"]));
+        let codes = document(&run)["reasons"].as_array().expect("a list").clone();
+        codes.iter().map(|it| it["code"].as_str().expect("a code").to_owned()).collect::<Vec<_>>()
+    };
+    assert!(ask().contains(&"ambiguous_identifier".to_owned()), "{:?}", ask());
+    import("two");
+    let told = ask();
+    assert_eq!(told, ["uses_old"]);
+}
+
+#[test]
 fn the_report_is_one_page_with_every_secret_and_its_verdict() {
     let (estate, data) =
         (Estate::new(&EstateConfig { days: 20, events: 3_000, ..EstateConfig::demo() }), folder());

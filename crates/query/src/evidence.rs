@@ -27,7 +27,8 @@ const COVERAGE: &str = "SELECT source, source_scope, start_time, watermark_time,
     FROM source_coverage ORDER BY source, source_scope";
 const DECLARED: &str = "SELECT secret_id, workload, environment, interval_seconds, gone_time
     FROM declared_consumers";
-const VERSIONS: &str = "SELECT secret_id, version_number FROM secret_versions";
+const VERSIONS: &str = "SELECT secret_id, version_number FROM secret_versions
+    ORDER BY secret_id, version_number";
 
 /// The columns of [`USES`] that are text, by their place.
 const TEXTS: usize = 9;
@@ -224,9 +225,7 @@ impl Histories {
         for (row, number) in all.into_iter().enumerate() {
             let Some(number) = number else { continue };
             let secret = secrets.value(row).to_owned();
-            let versions = &mut self.secrets.entry(secret).or_default().versions;
-            versions.push(number);
-            versions.sort_unstable();
+            self.secrets.entry(secret).or_default().versions.push(number);
         }
         Ok(())
     }

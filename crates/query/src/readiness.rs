@@ -1,7 +1,7 @@
 //! `readiness`: what is known of secret versions, for the crate `verdict` to judge.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -42,6 +42,14 @@ pub struct Readiness {
     pub revoked_time: Option<i64>,
 }
 
+impl Readiness {
+    /// Rows of `Evidence::consumers` by workload and environment.
+    pub fn places(&self) -> HashMap<(Option<&str>, Option<&str>), usize> {
+        let all = self.evidence.consumers.iter().enumerate();
+        all.map(|(at, it)| ((it.workload.as_deref(), it.environment.as_deref()), at)).collect()
+    }
+}
+
 /// What one source shows of one scope.
 #[derive(Debug, Clone)]
 pub struct CoverageRow {
@@ -72,6 +80,8 @@ pub struct Facts {
     coverage: BTreeMap<(String, String), Vec<CoverageRow>>,
     /// By secret and version; whoever is in it has an identifier.
     tails: BTreeMap<(String, String), Tail>,
+    /// By secret and version: identifiers that logs show in several scopes.
+    ambiguous: BTreeMap<(String, String), Vec<String>>,
     /// The last use of sessions of unknown origin, by principal and by workload.
     unresolved: [BTreeMap<String, i64>; 2],
     /// The last use in logs that name no credential, by principal.
@@ -97,6 +107,7 @@ struct Tail {
     endless_issued_time: Option<i64>,
 }
 
+const VERSIONS: &str = "SELECT * FROM secret_versions ORDER BY secret_id, version_number";
 const TAILS: &str = "SELECT c.secret_id, c.version, t.tail_expires_time, t.endless_issued_time
     FROM version_credentials AS c
     LEFT JOIN version_tails AS t ON t.credential_uid = c.credential_uid";
@@ -122,7 +133,7 @@ impl Catalog {
             histories: self.histories().read(&state, secret).await?,
             ..Facts::default()
         };
-        for batch in self.of_secret("SELECT * FROM secret_versions", secret).await? {
+        for batch in self.of_secret(VERSIONS, secret).await? {
             facts.add_versions(&batch)?;
         }
         for batch in self.version_rows("secret_coverage", secret, None).await?.batches {
@@ -130,6 +141,11 @@ impl Catalog {
         }
         for batch in self.of_secret(TAILS, secret).await? {
             facts.add_tails(&batch)?;
+        }
+        for it in self.ambiguous() {
+            let key = (it.secret_id.clone(), it.version.clone());
+            let words = format!("{} in {}", it.kind, it.scopes.join(", "));
+            facts.ambiguous.entry(key).or_default().push(words);
         }
         for batch in self.of_secret(READS, secret).await? {
             facts.add_reads(&batch)?;
@@ -221,7 +237,6 @@ impl Facts {
                 cutoff_time: cutoff[row],
                 revoked_time: revoked[row],
             });
-            all.sort_by_key(|it| it.number);
         }
         Ok(())
     }
@@ -302,7 +317,9 @@ impl Facts {
             it.shows_kind = coverage.iter().any(is_it);
         }
         let tail = self.tails.get(&key);
-        evidence.has_identifier = tail.is_some();
+        let ambiguous = self.ambiguous.get(&key);
+        evidence.has_identifier = tail.is_some() || ambiguous.is_some();
+        evidence.ambiguous_identifiers = ambiguous.cloned().unwrap_or_default();
         evidence.tail_expires_time = tail.and_then(|it| it.expires_time);
         evidence.endless_issued_time = tail.and_then(|it| it.endless_issued_time);
         self.add_doubts(history, version.number, &mut evidence);

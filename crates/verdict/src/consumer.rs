@@ -12,8 +12,7 @@ const SKEW: i64 = 300 * SECOND;
 const HANDOVER: f64 = 3600.0;
 
 /// Where a consumer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Uses the old version, never used a newer one.
     OldOnly,
@@ -162,7 +161,10 @@ pub(crate) fn answer(
     let mut answer = ConsumerAnswer {
         state: None,
         is_declared: declared.is_some(),
-        gone_time: declared.and_then(|it| it.gone_time).filter(|it| *it <= evidence.as_of_time),
+        gone_time: declared
+            .filter(|it| it.environment.is_none() || it.environment == consumer.environment)
+            .and_then(|it| it.gone_time)
+            .filter(|it| *it <= evidence.as_of_time),
         is_straggler: is_straggler(activities, evidence.cutoff_time),
         old_used_time: times.old_last,
         new_used_time: times.new_last,
@@ -425,12 +427,20 @@ fn state(
     }
 }
 
+/// What the registry says of a consumer: of its own environment first. Where its environment is not
+/// known it may be any of that name, and is held to the slowest; that none of them is gone, see
+/// `gone_time`.
 fn declaration<'a>(evidence: &'a Evidence, consumer: &Consumer) -> Option<&'a Declared> {
     let name = consumer.workload.as_deref()?;
     let at = consumer.environment.as_deref();
-    evidence.declared.iter().find(|it| {
-        let is_there = |there: &str| at.is_none_or(|it| it == there);
-        it.workload == name && it.environment.as_deref().is_none_or(is_there)
+    let named = evidence.declared.iter().filter(|it| it.workload == name);
+    let fitting = named.filter(|it| {
+        let there = it.environment.as_deref();
+        there.is_none() || at.is_none() || there == at
+    });
+    fitting.max_by_key(|it| {
+        let is_own = it.environment.as_deref() == at;
+        (is_own, it.interval_seconds.unwrap_or(u64::MAX))
     })
 }
 

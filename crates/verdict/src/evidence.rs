@@ -10,6 +10,9 @@ pub struct Evidence {
     pub as_of_time: i64,
     /// Whether the version is known by an identifier that a log could show.
     pub has_identifier: bool,
+    /// Identifiers of the version that logs show in several scopes, in words: their uses are
+    /// counted for nobody.
+    pub ambiguous_identifiers: Vec<String>,
     /// Whether the version may be used from then on, if known.
     pub active_time: Option<i64>,
     /// Whether a newer version may be used from then on, if known.

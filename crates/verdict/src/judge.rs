@@ -6,8 +6,7 @@ use crate::history::Observed;
 use crate::soak::Method;
 
 /// May the version be revoked?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Yes: every known consumer is settled or gone, and the logs show it.
     NotUsed,
@@ -171,6 +170,9 @@ fn of_version(
     };
     if !evidence.has_identifier {
         add("no_identifier", Verdict::Unknown, None);
+    }
+    if !evidence.ambiguous_identifiers.is_empty() {
+        add("ambiguous_identifier", Verdict::Unknown, None);
     }
     let rare = (policy.rare_floor_seconds * SECOND as f64) as i64;
     if let Some(until) = evidence.tail_expires_time.filter(|it| *it > evidence.as_of_time) {

@@ -82,6 +82,32 @@ fn silence_alone_never_settles() {
 }
 
 #[test]
+fn who_is_gone_from_one_environment_is_not_gone_from_others_or_from_an_unknown_one() {
+    let declared = |environment: Option<&str>| Declared {
+        workload: "checkout".into(),
+        environment: environment.map(str::to_owned),
+        gone_time: Some(91 * DAY),
+        ..Declared::default()
+    };
+    let of = |declared: Vec<Declared>, environment: Option<&str>| {
+        let mut it = seen(uses(Side::Old, (0..90 * 24).map(|it| it * HOUR)), 900 * DAY);
+        it.declared = declared;
+        it.consumers[0].environment = environment.map(str::to_owned);
+        verdict(&it)
+    };
+    let gone = (Verdict::NotUsed, vec![]);
+    let dormant = (Verdict::Used, vec!["dormant"]);
+    assert_eq!(of(vec![declared(Some("dev"))], Some("dev")), gone);
+    assert_eq!(of(vec![declared(None)], Some("dev")), gone);
+    assert_eq!(of(vec![declared(None)], None), gone);
+    assert_eq!(of(vec![declared(Some("dev"))], None), dormant);
+    assert_eq!(of(vec![declared(Some("dev"))], Some("prod")), dormant);
+    // What is said of its own environment counts, wherever in the registry it stands.
+    let stays = Declared { gone_time: None, ..declared(Some("prod")) };
+    assert_eq!(of(vec![declared(None), stays], Some("prod")), dormant);
+}
+
+#[test]
 fn a_hole_after_the_last_use_starts_the_soak_again() {
     let mut evidence = switched((90 * 24 + 40) * HOUR);
     let start_time = (90 * 24 + 2) * HOUR;
@@ -296,6 +322,9 @@ fn nobody_seen_is_unknown_until_the_logs_were_silent_for_a_rare_job() {
     let mut nameless = seen(vec![], 300 * DAY);
     nameless.has_identifier = false;
     assert_eq!(verdict(&nameless), (Verdict::Unknown, vec!["no_identifier"]));
+    let mut ambiguous = switched(95 * DAY);
+    ambiguous.ambiguous_identifiers = vec!["vault_hmac in a, b".into()];
+    assert_eq!(verdict(&ambiguous), (Verdict::Unknown, vec!["ambiguous_identifier"]));
     let mut declared = switched(95 * DAY);
     declared.declared = vec![Declared { workload: "billing".into(), ..Declared::default() }];
     assert_eq!(verdict(&declared), (Verdict::Unknown, vec!["declared_never_seen"]));

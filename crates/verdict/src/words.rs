@@ -8,7 +8,7 @@ use crate::judge::{Answer, Reason};
 use crate::soak::{Method, Soak};
 
 /// Every code of a reason, with what to do about it.
-pub const CODES: [(&str, &str); 19] = [
+pub const CODES: [(&str, &str); 20] = [
     ("uses_old", "deploy the new version to it"),
     ("uses_both", "find the part that still has the old one"),
     ("process_uses_old", "restart those copies, or wait"),
@@ -26,6 +26,7 @@ pub const CODES: [(&str, &str); 19] = [
     ("nobody_seen", "read older logs, or wait"),
     ("no_source_shows_it", "read a log that does"),
     ("no_identifier", "add one"),
+    ("ambiguous_identifier", "give its `scope` in the registry"),
     ("principal_only", "read a log that names it, or wait"),
     ("unresolved_sessions", "read the logs in which sessions are issued, or wait"),
 ];
@@ -167,6 +168,10 @@ fn of_version(code: &str, who: &str, evidence: &Evidence) -> String {
         "no_identifier" => {
             "the registry gives no identifier by which a log could name this version".to_owned()
         }
+        "ambiguous_identifier" => format!(
+            "logs of several scopes show this version's identifier, and nothing tells which is meant: {}",
+            evidence.ambiguous_identifiers.join("; ")
+        ),
         "principal_only" => format!(
             "its principal was seen until {} in logs that do not name the credential",
             at(evidence.principal_used_time)

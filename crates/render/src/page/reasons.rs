@@ -11,7 +11,7 @@ use super::words::{LABEL, LONG, capital, instant, number, shown};
 const LISTED: usize = 4;
 
 /// What the codes of docs/verdicts.md say, whomever they are about.
-const TITLES: [(&str, &str); 19] = [
+const TITLES: [(&str, &str); 20] = [
     ("uses_old", "Uses this version, never used a newer one"),
     ("uses_both", "Uses both versions"),
     ("process_uses_old", "Some of its copies still use this version"),
@@ -32,6 +32,7 @@ const TITLES: [(&str, &str); 19] = [
     ("nobody_seen", "Nobody was seen, and the logs are too short to say that nobody is there"),
     ("no_source_shows_it", "No log that was read names credentials of this kind"),
     ("no_identifier", "Nothing is known by which a log could name this version"),
+    ("ambiguous_identifier", "An identifier of this version stands for several credentials"),
     ("principal_only", "Its principal was seen since, without a credential being named"),
     ("unresolved_sessions", "Sessions were used of which no log says what they were obtained with"),
 ];
