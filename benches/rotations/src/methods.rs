@@ -1,6 +1,6 @@
 //! The methods that are compared: `lastuse-verdict`, fixed calendars, and the providers' rule.
 
-use lastuse_verdict::{Policy, State, Verdict, judge};
+use lastuse_verdict::{Policy, Verdict, judge};
 
 use crate::rhythm::{DAY, HOUR};
 use crate::rotation::{Answer, Rotation, Said, Use};
@@ -30,13 +30,13 @@ pub fn ours(rotation: &Rotation) -> Answer {
         let answer = judge(&view.evidence(it.time), &policy, None);
         let named = answer.reasons.iter().filter(|it| it.verdict == Verdict::Used);
         Said {
-            verdict: word(&answer.verdict),
+            verdict: answer.verdict.name().to_owned(),
             consumers: named.filter_map(|it| it.consumer).map(|it| it as u32).collect(),
         }
     });
     let states = truth.states.iter().map(|it| {
         let answer = judge(&view.evidence(it.time), &policy, None);
-        answer.consumers[it.consumer as usize].state.as_ref().map(word::<State>)
+        answer.consumers[it.consumer as usize].state.map(|it| it.name().to_owned())
     });
     let whole = view.evidence(rotation.end_time);
     let breaks = truth.cutoffs.iter().map(|it| {
@@ -57,10 +57,6 @@ pub fn ours(rotation: &Rotation) -> Answer {
         breaks: breaks.collect(),
         forecasts: forecasts.collect(),
     }
-}
-
-fn word<T: serde::Serialize>(it: &T) -> String {
-    serde_json::to_value(it).ok().and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Whether the gate is open at `time`.

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use arrow::record_batch::RecordBatch;
 use clap::Args;
 use lastuse_certificate::{FileError, SigningKey, Statement, StatementError, Subject};
 use lastuse_query::{Catalog, QueryLimits};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::errors::hinted_by;
+use crate::output::{Row, objects};
 use crate::workspace::Workspace;
 
 /// How long listing the inputs may take.
@@ -100,32 +100,16 @@ pub fn inputs(
     let limits = QueryLimits { time: INPUTS_TIME, rows: 0 };
     let answer = workspace.runtime.block_on(catalog.query(SQL, limits));
     let answer = answer.context("cannot list the inputs of the certificate")?;
-    let mut all = Vec::new();
-    for batch in &answer.batches {
-        for row in 0..batch.num_rows() {
-            let members = object(batch, row)?;
-            let source = members.get("source").and_then(Value::as_str);
-            if source.is_some_and(|it| sources.contains(it)) {
-                all.push(subject(members));
-            }
-        }
-    }
-    Ok(all)
+    let mut rows = objects(&answer.batches)?;
+    rows.retain(|it| {
+        it.get("source").and_then(Value::as_str).is_some_and(|it| sources.contains(it))
+    });
+    Ok(rows.into_iter().map(subject).collect())
 }
 
-/// A row as an object, without what it does not have.
-fn object(batch: &RecordBatch, row: usize) -> anyhow::Result<Map<String, Value>> {
-    let mut members = Map::new();
-    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        let value = lastuse_render::json_value(column, row)?;
-        if !value.is_null() {
-            members.insert(field.name().clone(), value);
-        }
-    }
-    Ok(members)
-}
-
-fn subject(mut members: Map<String, Value>) -> Subject {
+/// A row of `files`, without what it does not have.
+fn subject(mut members: Row) -> Subject {
+    members.retain(|_, it| !it.is_null());
     let mut text = |name: &str| match members.shift_remove(name) {
         Some(Value::String(it)) => Some(it),
         _ => None,
@@ -170,7 +154,7 @@ mod tests {
 
     fn input() -> Subject {
         let digest = BTreeMap::from([("sha256".to_owned(), "00".repeat(32))]);
-        Subject { name: "a.log".to_owned(), digest, annotations: Map::new() }
+        Subject { name: "a.log".to_owned(), digest, annotations: Row::new() }
     }
 
     fn args(path: &Path, signing_key: Option<&Path>) -> CertificateArgs {

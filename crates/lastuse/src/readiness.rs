@@ -1,6 +1,5 @@
 //! `lastuse readiness`: may this secret version be revoked?
 
-use std::collections::HashMap;
 use std::io::Write;
 
 use anyhow::Context;
@@ -161,15 +160,16 @@ fn reason(it: &Reason, readiness: &Readiness) -> Value {
     })
 }
 
+/// Workload and environment of a row of the inventory.
+pub fn consumer_of(row: &Row) -> (Option<&str>, Option<&str>) {
+    let text = |name: &str| row.get(name).and_then(Value::as_str);
+    (text("workload"), text("environment"))
+}
+
 /// The rows of the inventory, with what each consumer needs.
 fn consumers(inventory: Vec<Row>, readiness: &Readiness) -> Vec<Value> {
-    let all = readiness.evidence.consumers.iter().enumerate();
-    let places: HashMap<_, usize> =
-        all.map(|(at, it)| ((it.workload.as_deref(), it.environment.as_deref()), at)).collect();
-    let place = |row: &Row| {
-        let text = |name: &str| row.get(name).and_then(Value::as_str);
-        places.get(&(text("workload"), text("environment"))).copied()
-    };
+    let places = readiness.places();
+    let place = |row: &Row| places.get(&consumer_of(row)).copied();
     inventory.into_iter().map(|it| consumer(place(&it), it, readiness)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! `lastuse report`: the pre-rotation report as one page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::errors::hinted;
 use crate::output::{Row, objects, say};
+use crate::readiness::consumer_of;
 use crate::workspace::Workspace;
 
 /// Longer histories are cut off on the time axis, in microseconds: 400 days.
@@ -71,8 +72,8 @@ fn write(page: &Page, out: &Path) -> anyhow::Result<()> {
 async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
     let secret = args.secret.as_deref();
     let versions = objects(&catalog.report_rows("secrets", secret).await?.batches)?;
-    let inventory = objects(&catalog.report_rows("inventory", secret).await?.batches)?;
-    let findings = objects(&catalog.findings(None).await?.batches)?;
+    let inventory = grouped(objects(&catalog.report_rows("inventory", secret).await?.batches)?);
+    let findings = grouped(objects(&catalog.findings(None).await?.batches)?);
     let facts = catalog.facts(secret).await?;
     let rejects = rows_of(catalog, "rejects").await?;
     let mut page = Page {
@@ -86,9 +87,8 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
         page.notes.push(format!("{rejects} {note}."));
     }
     for Secret { secret_id, owner, versions } in by_secret(versions) {
-        let of_secret = |it: &&Row| text(it, "secret_id") == Some(secret_id.clone());
-        let inventory: Vec<_> = inventory.iter().filter(of_secret).collect();
-        let findings: Vec<_> = findings.iter().filter(of_secret).collect();
+        let inventory = inventory.get(&secret_id).map_or(&[][..], Vec::as_slice);
+        let findings = findings.get(&secret_id).map_or(&[][..], Vec::as_slice);
         let asked = asked(&versions, args.version.as_deref());
         let question = Question {
             secret_id: &secret_id,
@@ -100,7 +100,7 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
         let known = facts.uses(&secret_id).map(|it| it.activity.first_time).min();
         let known = known.map_or(page.start_time, |it| it.max(page.as_of_time - AXIS_MAX));
         page.start_time = page.start_time.min(known);
-        let mut it = secret_page(versions, asked, &inventory, &findings, &readiness);
+        let mut it = secret_page(versions, asked, inventory, findings, &readiness);
         add_marks(&mut it.consumers, facts.uses(&secret_id));
         (it.secret_id, it.owner) = (secret_id, owner);
         page.secrets.push(it);
@@ -129,6 +129,17 @@ fn time(row: &Row, name: &str) -> Option<i64> {
 
 fn count(row: &Row, name: &str) -> u64 {
     row.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// Rows by the secret that they are about.
+fn grouped(rows: Vec<Row>) -> HashMap<String, Vec<Row>> {
+    let mut all: HashMap<String, Vec<Row>> = HashMap::new();
+    for row in rows {
+        if let Some(secret_id) = text(&row, "secret_id") {
+            all.entry(secret_id).or_default().push(row);
+        }
+    }
+    all
 }
 
 /// A secret with its versions, oldest first.
@@ -173,14 +184,19 @@ fn asked(versions: &[Version], named: Option<&str>) -> Option<usize> {
 fn secret_page(
     mut versions: Vec<Version>,
     asked: Option<usize>,
-    inventory: &[&Row],
-    findings: &[&Row],
+    inventory: &[Row],
+    findings: &[Row],
     readiness: &Readiness,
 ) -> SecretPage {
     let mut consumers: Vec<Consumer> =
         (0..readiness.evidence.consumers.len()).map(|at| consumer(at, readiness)).collect();
+    let mut places = readiness.places();
     for row in inventory {
-        add_row(&mut consumers, row, &versions);
+        let place = *places.entry(consumer_of(row)).or_insert_with(|| {
+            consumers.push(refused(row));
+            consumers.len() - 1
+        });
+        add_row(&mut consumers[place], row, &versions);
     }
     if let Some(at) = asked {
         versions[at].verdict = Some(verdict(readiness));
@@ -190,7 +206,7 @@ fn secret_page(
         asked,
         consumers,
         coverage: readiness.coverage.iter().map(coverage).collect(),
-        findings: findings.iter().map(|it| finding(it)).collect(),
+        findings: findings.iter().map(finding).collect(),
         ..SecretPage::default()
     }
 }
@@ -221,16 +237,18 @@ fn consumer(at: usize, readiness: &Readiness) -> Consumer {
     }
 }
 
-/// Adds a row of the inventory to its consumer; one that was only ever refused is new.
-fn add_row(consumers: &mut Vec<Consumer>, row: &Row, versions: &[Version]) {
-    let (workload, environment) = (text(row, "workload"), text(row, "environment"));
-    let is_it = |it: &Consumer| it.workload == workload && it.environment == environment;
-    let at = consumers.iter().position(is_it).unwrap_or_else(|| {
-        let is_declared = row.get("declared") != Some(&Value::Bool(false));
-        consumers.push(Consumer { workload, environment, is_declared, ..Consumer::default() });
-        consumers.len() - 1
-    });
-    let it = &mut consumers[at];
+/// One that was only ever refused: nothing is judged of it.
+fn refused(row: &Row) -> Consumer {
+    Consumer {
+        workload: text(row, "workload"),
+        environment: text(row, "environment"),
+        is_declared: row.get("declared") != Some(&Value::Bool(false)),
+        ..Consumer::default()
+    }
+}
+
+/// Adds a row of the inventory to its consumer.
+fn add_row(it: &mut Consumer, row: &Row, versions: &[Version]) {
     add_all(&mut it.principals, text(row, "principal"));
     add_all(&mut it.attribution, text(row, "attribution"));
     add_all(&mut it.sources, texts(row, "sources"));

@@ -47,8 +47,7 @@ const TIMES_MIN: f64 = 5.0;
 pub(crate) const TWO_WEEKS: f64 = 14.0 * DAY;
 
 /// How a soak was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Method {
     /// The longest gap: there are enough for the wanted risk.
@@ -80,7 +79,7 @@ impl Method {
 }
 
 /// How long a consumer must stay quiet, and why.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Soak {
     /// Gaps that were observed; those within one hour count as one.
     pub gap_count: usize,
