@@ -4,6 +4,8 @@
 //! The name of the file is asked only where the content leaves a choice, so that a
 //! digest file in a folder of audit logs is not taken for one of them.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -64,6 +66,26 @@ pub struct Detection {
     pub tried: Vec<(String, String)>,
 }
 
+/// A sample, and what several sources ask of it.
+struct Head<'a> {
+    sample: Sample<'a>,
+    is_json: bool,
+    lines: OnceCell<Vec<Cow<'a, str>>>,
+}
+
+impl<'a> Head<'a> {
+    fn new(sample: &Sample<'a>) -> Self {
+        let is_json = looks_like_json(sample.bytes);
+        Self { sample: *sample, is_json, lines: OnceCell::new() }
+    }
+
+    /// Its first lines. Of JSON that some pattern may match as text a few are enough.
+    fn lines(&self) -> &[Cow<'a, str>] {
+        let most = if self.is_json { RECORDS_MAX } else { LINES_MAX };
+        self.lines.get_or_init(|| first_lines(&self.sample).take(most).collect())
+    }
+}
+
 /// What the content tells about one source.
 enum Verdict {
     /// It is of this kind; the number tells how much speaks for it.
@@ -105,11 +127,11 @@ impl Catalog {
     /// The format of an input that is said to be of `source`: the one that fits best,
     /// or else the first of its kind.
     pub fn detect_as(&self, source: &Arc<Source>, sample: &Sample<'_>) -> Detection {
-        let format = match judge(source, sample) {
+        let head = Head::new(sample);
+        let format = match judge(source, &head) {
             Verdict::Match { format, .. } | Verdict::Unsure { format, .. } => format,
             Verdict::No(_) => {
-                let is_json = looks_like_json(sample.bytes);
-                let fits = |it: &Format| matches!(it, Format::Json { .. }) == is_json;
+                let fits = |it: &Format| matches!(it, Format::Json { .. }) == head.is_json;
                 source.formats.iter().position(fits).unwrap_or(0)
             }
         };
@@ -128,9 +150,10 @@ impl Catalog {
                 if sample.complete { "it is empty" } else { "nothing of it could be decoded" };
             return Detection { source: None, reason: reason.to_owned(), tried };
         }
+        let head = Head::new(sample);
         for generic in [false, true] {
             let sources = self.sources.iter().filter(|it| it.generic == generic);
-            let verdicts: Vec<_> = sources.map(|it| (it, judge(it, sample))).collect();
+            let verdicts: Vec<_> = sources.map(|it| (it, judge(it, &head))).collect();
             let outcome = choose(&verdicts, sample.name);
             tried.extend(verdicts.iter().filter_map(|(source, verdict)| match verdict {
                 Verdict::Match { .. } => None,
@@ -202,15 +225,15 @@ fn only<'a>(
 }
 
 /// What the content tells about a source: the best of what its formats tell.
-fn judge(source: &Arc<Source>, sample: &Sample<'_>) -> Verdict {
+fn judge(source: &Arc<Source>, head: &Head<'_>) -> Verdict {
     let mut best: Option<(usize, Verdict)> = None;
     for (index, format) in source.formats.iter().enumerate() {
         let (rank, verdict) = match format {
-            Format::Json { fold_case, .. } => judge_json(source, index, *fold_case, sample),
-            Format::Text { .. } => judge_text(source, index, sample),
+            Format::Json { fold_case, .. } => judge_json(source, index, *fold_case, head),
+            Format::Text { .. } => judge_text(source, index, head),
             Format::Delimited { separator, columns, fold_case } => match columns {
-                Some(columns) => judge_columns(source, index, (*separator, columns.len()), sample),
-                None => judge_header(source, index, (*separator, *fold_case), sample),
+                Some(columns) => judge_columns(source, index, (*separator, columns.len()), head),
+                None => judge_header(source, index, (*separator, *fold_case), head),
             },
         };
         if best.as_ref().is_none_or(|it| rank > it.0) {
@@ -229,17 +252,18 @@ fn judge_json(
     source: &Arc<Source>,
     format: usize,
     fold_case: bool,
-    sample: &Sample<'_>,
+    head: &Head<'_>,
 ) -> (usize, Verdict) {
     let no = |why: String| (0, Verdict::No(why));
     let unsure = |why: &str| (1, Verdict::Unsure { format, why: why.to_owned() });
     let fields = &source.detect.fields;
-    if !looks_like_json(sample.bytes) {
+    let sample = &head.sample;
+    if !head.is_json {
         return no("it is not JSON".to_owned());
     }
     if fields.is_empty() {
         return match &source.detect.line {
-            Some(line) if first_lines(sample).any(|it| line.is_match(&it)) => {
+            Some(line) if head.lines().iter().any(|it| line.is_match(it)) => {
                 (2, Verdict::Match { format, strength: 1 })
             }
             Some(_) => no("none of its first lines is typical".to_owned()),
@@ -257,10 +281,14 @@ fn judge_json(
     let is_found =
         |rows: &[Row]| rows.iter().any(|it| it.missing.is_none() && it.excluded.is_none());
     let glance = sample.bytes.get(..GLANCE_BYTES);
-    if glance.is_some_and(|it| is_found(&read_rows(source, format, it))) {
+    let glance = glance.map(|it| read_rows(source, format, it)).unwrap_or_default();
+    if is_found(&glance) {
         return found;
     }
-    let whole = read_rows(source, format, sample.bytes);
+    let whole = match glance.len() < RECORDS_MAX {
+        true => read_rows(source, format, sample.bytes),
+        false => glance,
+    };
     let is_cut = whole.is_empty() && !sample.complete;
     let rows = if is_cut { read_rows(source, format, &repair::close(sample.bytes)) } else { whole };
     if is_found(&rows) {
@@ -324,8 +352,8 @@ fn read_rows(source: &Arc<Source>, format: usize, bytes: &[u8]) -> Vec<Row> {
     (0..rows).map(row).collect()
 }
 
-/// Whether the last member name of a field stands anywhere in the bytes: a glance that
-/// saves reading the sample for most sources that it is not.
+/// Whether the last member name of a field stands anywhere in the bytes as a text does, be it in
+/// JSON inside of a text: a glance that saves reading the sample for most sources that it is not.
 fn may_hold(source: &Source, field: &str, fold_case: bool, bytes: &[u8]) -> bool {
     let plain = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-' || it == '@';
     let name = field.rsplit('.').next().unwrap_or(field);
@@ -333,7 +361,11 @@ fn may_hold(source: &Source, field: &str, fold_case: bool, bytes: &[u8]) -> bool
     {
         return true;
     }
-    memchr::memmem::find(bytes, name.as_bytes()).is_some()
+    let is_text = |at: usize| {
+        let after = bytes.get(at + name.len());
+        at.checked_sub(1).is_some_and(|it| bytes[it] == b'"') && matches!(after, Some(b'"' | b'\\'))
+    };
+    memchr::memmem::find_iter(bytes, name.as_bytes()).any(is_text)
 }
 
 /// Delimited text with a header is told by the names of its columns.
@@ -341,13 +373,13 @@ fn judge_header(
     source: &Source,
     format: usize,
     (separator, fold_case): (u8, bool),
-    sample: &Sample<'_>,
+    head: &Head<'_>,
 ) -> (usize, Verdict) {
     let no = |why: String| (0, Verdict::No(why));
-    if looks_like_json(sample.bytes) {
+    if head.is_json {
         return no("it is not delimited text".to_owned());
     }
-    let names = header_names(separator, sample.bytes).unwrap_or_default();
+    let names = header_names(separator, head.sample.bytes).unwrap_or_default();
     let has = |field: &String| {
         let layout = delimited_layout(source, std::slice::from_ref(field));
         !bind_columns(&layout, &names, fold_case).is_empty()
@@ -371,18 +403,19 @@ fn judge_columns(
     source: &Source,
     format: usize,
     (separator, columns): (u8, usize),
-    sample: &Sample<'_>,
+    head: &Head<'_>,
 ) -> (usize, Verdict) {
     let no = |why: &str| (0, Verdict::No(why.to_owned()));
-    if looks_like_json(sample.bytes) {
+    if head.is_json {
         return no("it is not delimited text");
     }
-    let (lines, of_records) = lines_of_records(separator, columns, sample.bytes, sample.complete);
+    let (lines, of_records) =
+        lines_of_records(separator, columns, head.sample.bytes, head.sample.complete);
     if of_records * 2 <= lines {
         return no("few of its first lines have that many columns");
     }
     match &source.detect.line {
-        Some(typical) if first_lines(sample).any(|it| typical.is_match(&it)) => {
+        Some(typical) if head.lines().iter().any(|it| typical.is_match(it)) => {
             (SHAPED_RANK, Verdict::Match { format, strength: 1 })
         }
         Some(_) => no("none of the first lines is typical"),
@@ -390,37 +423,37 @@ fn judge_columns(
     }
 }
 
-fn judge_text(source: &Source, format: usize, sample: &Sample<'_>) -> (usize, Verdict) {
+fn judge_text(source: &Source, format: usize, head: &Head<'_>) -> (usize, Verdict) {
     let no = |why: &str| (0, Verdict::No(why.to_owned()));
+    let unsure = |why: &str| (1, Verdict::Unsure { format, why: why.to_owned() });
     let Some(Format::Text { pattern, continuation }) = source.formats.get(format) else {
         return no("it is not text");
     };
-    let (mut lines, mut shaped) = (0, 0);
-    for line in first_lines(sample) {
-        lines += 1;
-        let is_shaped = (pattern.0.may_match(&line) && pattern.0.regex().is_match(&line))
-            || continuation.as_ref().is_some_and(|it| it.continues(line.as_bytes()));
-        shaped += usize::from(is_shaped);
+    let is_shaped = |line: &str| {
+        (pattern.0.may_match(line) && pattern.0.regex().is_match(line))
+            || continuation.as_ref().is_some_and(|it| it.continues(line.as_bytes()))
+    };
+    let lines = head.lines();
+    let count_shaped = || lines.iter().filter(|it| is_shaped(it)).count();
+    let matched = |shaped| (2 + shaped, Verdict::Match { format, strength: 1 });
+    if !lines.iter().any(|it| is_shaped(it)) {
+        return no("its pattern matches none of the first lines");
     }
     match &source.detect.line {
-        _ if shaped == 0 => no("its pattern matches none of the first lines"),
-        Some(typical) if first_lines(sample).any(|it| typical.is_match(&it)) => {
-            (2 + shaped, Verdict::Match { format, strength: 1 })
-        }
-        Some(_) => {
-            let why = "none of the first lines is typical".to_owned();
-            (1, Verdict::Unsure { format, why })
-        }
+        Some(typical) if lines.iter().any(|it| typical.is_match(it)) => matched(count_shaped()),
+        Some(_) => unsure("none of the first lines is typical"),
         None if source.detect.fields.is_empty() && !source.detect.names.is_empty() => {
-            (1, Verdict::Unsure { format, why: "its content is not asked".to_owned() })
+            unsure("its content is not asked")
         }
-        None if shaped * 2 > lines => (2 + shaped, Verdict::Match { format, strength: 1 }),
-        None => no("its pattern matches few of the first lines"),
+        None => match count_shaped() {
+            shaped if shaped * 2 > lines.len() => matched(shaped),
+            _ => no("its pattern matches few of the first lines"),
+        },
     }
 }
 
 /// The first lines that are not blank; the last one is left out if it may be cut.
-fn first_lines<'a>(sample: &Sample<'a>) -> impl Iterator<Item = std::borrow::Cow<'a, str>> {
+fn first_lines<'a>(sample: &Sample<'a>) -> impl Iterator<Item = Cow<'a, str>> {
     let bytes = sample.bytes;
     let end = match memchr::memrchr(b'\n', bytes) {
         Some(last) if !sample.complete => last,
@@ -437,7 +470,7 @@ fn first_lines<'a>(sample: &Sample<'a>) -> impl Iterator<Item = std::borrow::Cow
         let zeros = it.iter().take_while(|byte| **byte == 0).count();
         &it[zeros..it.len().min(zeros + LINE_BYTES_MAX)]
     });
-    lines.filter(|it| !it.is_empty()).take(LINES_MAX).map(String::from_utf8_lossy)
+    lines.filter(|it| !it.is_empty()).map(String::from_utf8_lossy)
 }
 
 /// Whether the name of the file is one that the source uses.

@@ -1,21 +1,24 @@
-//! Patterns over text, and the literal text that most of them begin with.
+//! Patterns over text, and what their matches begin with.
 //!
 //! Of the dozens of patterns of a stage at most one matches a message, and a
 //! comparison of a few bytes tells for nearly all of the others that they do not.
 
 use regex::Regex;
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 /// A pattern and what its matches begin with.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     regex: Regex,
-    /// Every text that matches begins with this; often empty, which tells nothing.
-    prefix: String,
+    start: Start,
 }
 
 impl Pattern {
     pub(crate) fn new(text: &str) -> Result<Self, regex::Error> {
-        Ok(Self { regex: Regex::new(text)?, prefix: literal_prefix(text) })
+        let regex = Regex::new(text)?;
+        // What the one parser takes and the other does not is merely not known in advance.
+        let start = regex_syntax::parse(text).map_or_else(|_| Start::any(), |it| Start::of(&it));
+        Ok(Self { regex, start })
     }
 
     pub(crate) fn regex(&self) -> &Regex {
@@ -28,7 +31,9 @@ impl Pattern {
 
     /// Whether the text may match, as far as a glance tells.
     pub(crate) fn may_match(&self, text: &str) -> bool {
-        text.as_bytes().starts_with(self.prefix.as_bytes())
+        let text = text.as_bytes();
+        let first = text.first().map_or(self.start.may_be_empty, |it| self.start.first.has(*it));
+        (first || self.start.may_be_empty) && text.starts_with(&self.start.prefix)
     }
 
     pub(crate) fn capture_names(&self) -> impl Iterator<Item = &str> {
@@ -36,95 +41,169 @@ impl Pattern {
     }
 }
 
-/// The literal text after a leading `^`, as far as it can be told without parsing the
-/// whole pattern. Too short is slow, too long would be wrong: in doubt it is short.
-fn literal_prefix(pattern: &str) -> String {
-    let Some(rest) = pattern.strip_prefix('^') else { return String::new() };
-    if has_alternation(rest) {
-        return String::new();
-    }
-    let mut prefix = String::new();
-    let mut characters = rest.chars().peekable();
-    while let Some(character) = characters.next() {
-        let literal = match character {
-            '\\' => match characters.next() {
-                // Only escaped punctuation stands for itself.
-                Some(escaped)
-                    if escaped.is_ascii_punctuation() && !matches!(escaped, '<' | '>') =>
-                {
-                    escaped
-                }
-                _ => break,
-            },
-            '.' | '[' | '(' | ')' | '*' | '+' | '?' | '{' | '|' | '^' | '$' => break,
-            literal => literal,
-        };
-        // A repetition makes the character before it optional.
-        if matches!(characters.peek(), Some('*' | '+' | '?' | '{')) {
-            break;
-        }
-        prefix.push(literal);
-    }
-    prefix
+/// What every text that matches begins with.
+#[derive(Debug, Clone)]
+struct Start {
+    /// These bytes; often none.
+    prefix: Vec<u8>,
+    /// One of these, unless `may_be_empty`.
+    first: Bytes,
+    /// Nothing of the text need match, so that it may begin with anything.
+    may_be_empty: bool,
 }
 
-/// Whether a `|` stands outside of groups and classes. Unsure is yes.
-fn has_alternation(pattern: &str) -> bool {
-    let mut depth = 0usize;
-    let mut in_class = false;
-    let mut rest = pattern;
-    while let Some(character) = rest.chars().next() {
-        rest = &rest[character.len_utf8()..];
-        match character {
-            '\\' => rest = rest.get(rest.chars().next().map_or(0, char::len_utf8)..).unwrap_or(""),
-            // Nested classes and a bracket as a member are too odd to follow.
-            '[' if in_class || rest.starts_with(']') || rest.starts_with("^]") => return true,
-            '[' => in_class = true,
-            ']' => in_class = false,
-            _ if in_class => {}
-            // So are flags, which may change what spaces and `#` mean.
-            '(' if rest.starts_with('?')
-                && !["?:", "?<", "?P<"].iter().any(|it| rest.starts_with(it)) =>
-            {
-                return true;
+impl Start {
+    fn any() -> Self {
+        Self { prefix: Vec::new(), first: Bytes::default(), may_be_empty: true }
+    }
+
+    fn of(pattern: &Hir) -> Self {
+        if !pattern.properties().look_set_prefix().contains(Look::Start) {
+            return Self::any();
+        }
+        let mut prefix = Vec::new();
+        add_prefix(pattern, &mut prefix);
+        let mut first = Bytes::default();
+        let may_be_empty = add_first(pattern, &mut first);
+        Self { prefix, first, may_be_empty }
+    }
+}
+
+/// Appends the literal text that every match of a part begins with; returns whether that is all
+/// of the part.
+fn add_prefix(part: &Hir, prefix: &mut Vec<u8>) -> bool {
+    match part.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => {
+            prefix.extend_from_slice(&literal.0);
+            true
+        }
+        HirKind::Capture(capture) => add_prefix(&capture.sub, prefix),
+        HirKind::Concat(parts) => parts.iter().all(|it| add_prefix(it, prefix)),
+        HirKind::Class(_) | HirKind::Repetition(_) | HirKind::Alternation(_) => false,
+    }
+}
+
+/// Adds the bytes with which matches of a part may begin; returns whether it may match nothing.
+fn add_first(part: &Hir, first: &mut Bytes) -> bool {
+    match part.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => match literal.0.first() {
+            Some(byte) => {
+                first.add(*byte, *byte);
+                false
             }
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            '|' if depth == 0 => return true,
-            _ => {}
+            None => true,
+        },
+        HirKind::Class(Class::Unicode(class)) => {
+            for range in class.ranges() {
+                // The first byte of a character grows with the character.
+                first.add(first_byte(range.start()), first_byte(range.end()));
+            }
+            false
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            class.ranges().iter().for_each(|it| first.add(it.start(), it.end()));
+            false
+        }
+        HirKind::Repetition(repetition) => add_first(&repetition.sub, first) || repetition.min == 0,
+        HirKind::Capture(capture) => add_first(&capture.sub, first),
+        HirKind::Concat(parts) => parts.iter().all(|it| add_first(it, first)),
+        HirKind::Alternation(parts) => {
+            parts.iter().fold(false, |any, it| add_first(it, first) || any)
         }
     }
-    false
+}
+
+fn first_byte(character: char) -> u8 {
+    let mut bytes = [0; 4];
+    character.encode_utf8(&mut bytes).as_bytes()[0]
+}
+
+/// A set of bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bytes([u64; 4]);
+
+impl Bytes {
+    fn add(&mut self, from: u8, to: u8) {
+        for byte in from..=to {
+            self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+        }
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] & (1 << (byte & 63)) != 0
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::literal_prefix;
+    use super::*;
 
-    #[test]
-    fn a_prefix_is_the_literal_text_that_every_match_begins_with() {
-        assert_eq!(
-            literal_prefix(r"^Accepted publickey for (?<user>\S+)"),
-            "Accepted publickey for "
-        );
-        assert_eq!(literal_prefix(r"^message repeated (?<n>\d+) times: \["), "message repeated ");
-        assert_eq!(literal_prefix(r"^\[x\] y\.z"), "[x] y.z");
-        assert_eq!(literal_prefix(r"^ab?c"), "a");
-        assert_eq!(literal_prefix(r"^ab\.?c"), "ab");
-        assert_eq!(literal_prefix(r"^a{2}"), "");
-        assert_eq!(literal_prefix("plain"), "");
-        assert_eq!(literal_prefix("(?i)^abc"), "");
+    fn prefix(pattern: &str) -> String {
+        String::from_utf8(Pattern::new(pattern).expect("a pattern").start.prefix).expect("text")
     }
 
     #[test]
-    fn a_choice_at_the_top_has_no_common_prefix() {
-        assert_eq!(literal_prefix("^a|b"), "");
-        assert_eq!(literal_prefix("^a(x|y)"), "a");
-        assert_eq!(literal_prefix(r"^a\|b"), "a|b");
-        assert_eq!(literal_prefix("^a[(]b|c"), "");
-        assert_eq!(literal_prefix("^a[](]|b"), "");
-        assert_eq!(literal_prefix("^a[[x](]|b"), "");
-        assert_eq!(literal_prefix("^a(?x: # (\n)|b"), "");
-        assert_eq!(literal_prefix("^a[|]b"), "a");
+    fn a_prefix_is_the_literal_text_that_every_match_begins_with() {
+        assert_eq!(prefix(r"^Accepted publickey for (?<user>\S+)"), "Accepted publickey for ");
+        assert_eq!(prefix(r"^message repeated (?<n>\d+) times: \["), "message repeated ");
+        assert_eq!(prefix(r"^\[x\] y\.z"), "[x] y.z");
+        assert_eq!(prefix(r"^(?<a>ab)c"), "abc");
+        assert_eq!(prefix(r"^ab?c"), "a");
+        assert_eq!(prefix("plain"), "");
+        assert_eq!(prefix("(?i)^abc"), "");
+        assert_eq!(prefix("(?m)^abc"), "");
+        assert_eq!(prefix("^a|b"), "");
+    }
+
+    #[test]
+    fn what_may_not_match_does_not_match() {
+        let patterns = [
+            r"^a|b",
+            r"^(?:ab|ac)d",
+            r"(?i)^abc",
+            r"^\d{4}",
+            r"^(?:x)?(?:y)*z",
+            r"^$",
+            r"^.*x",
+            r"^(?:^a|b)",
+            r"^[^a]b",
+            r"^\bab",
+            r"^(?:CEF|.*)$",
+            "^\u{e9}+",
+            r"^(?:|a)b",
+            "(?m)^b",
+        ];
+        let texts = [
+            "",
+            "a",
+            "b",
+            "ab",
+            "abd",
+            "acd",
+            "ABC",
+            "2026",
+            "xyz",
+            "z",
+            "yz",
+            "x",
+            "bb",
+            "\u{e9}a",
+            "CEF",
+            "anything",
+            "\u{664}\u{664}\u{664}\u{664}",
+            "b\nb",
+            "a\nb",
+        ];
+        for pattern in patterns {
+            let pattern = Pattern::new(pattern).expect("a pattern");
+            for text in texts {
+                let is_match = pattern.regex().is_match(text);
+                assert!(pattern.may_match(text) || !is_match, "{} {text}", pattern.regex());
+            }
+        }
+        let time = Pattern::new(r"^(?<time>\d{4}-\d\d)").expect("a pattern");
+        assert!(time.may_match("2026-01") && !time.may_match("{") && !time.may_match(""));
     }
 }
