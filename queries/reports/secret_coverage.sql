@@ -1,6 +1,6 @@
 -- secret_coverage: per secret version, the logs that could have shown a use of it.
 -- Answers: which sources could have shown this credential, and up to when were they read?
--- Reads: secret_versions, version_credentials, descent, usage_at, source_coverage
+-- Reads: secret_versions, version_credentials, descent, usage_totals, source_coverage
 -- Cannot show: sources whose logs were never read; whether a source of the same kind of identifier
 -- is the one that this version is used at.
 -- known_by says why a source and scope is listed, the strongest reason only: `seen`, an event there
@@ -14,7 +14,7 @@ WITH shown AS (
         credential_uid, source, coalesce(source_scope, '') AS source_scope,
         CASE WHEN id_kind = 'secret_sha256' THEN 'secret_value' ELSE id_kind END AS id_kind,
         bool_or(attribution = 'exact') AS is_exact
-    FROM usage_at
+    FROM usage_totals
     WHERE credential_uid IS NOT NULL
     GROUP BY 1, 2, 3, 4
 ),

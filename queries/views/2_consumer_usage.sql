@@ -1,9 +1,10 @@
 -- consumer_usage: usage with its consumer named by the best evidence there is.
 -- Answers: which software was it?
--- Reads: usage_at, addresses (each source address with its network and asset)
+-- Reads: usage_totals (usage_at without its hours), addresses (each source address with its network
+-- and asset)
 -- Calls that a service forwarded are no consumer's.
 SELECT
-    u.hour_time, u.credential_uid, u.id_kind, u.attribution, u.outcome, u.source, u.source_scope,
+    u.usage_key, u.credential_uid, u.id_kind, u.attribution, u.outcome, u.source, u.source_scope,
     u.principal, u.instance, u.source_ip, u.user_agent_product, u.account,
     coalesce(
         u.workload,
@@ -18,5 +19,5 @@ SELECT
     coalesce(u.environment, a.environment) AS environment,
     u.attempt_count, u.first_time, u.last_time
 FROM addresses AS a
-RIGHT JOIN usage_at AS u ON u.source_ip = a.source_ip
+RIGHT JOIN usage_totals AS u ON u.source_ip = a.source_ip
 WHERE u.via_service IS NULL

@@ -54,7 +54,7 @@ SELECT
     CASE WHEN r.is_derived THEN r.root_principal ELSE c.principal END AS principal,
     c.workload, c.evidence, c.environment, c.source, c.source_scope, c.instance, c.source_ip,
     c.user_agent_product,
-    c.hour_time, c.attempt_count, c.first_time, c.last_time, r.expires_time
+    c.usage_key, c.attempt_count, c.first_time, c.last_time, r.expires_time
 FROM roles AS r
 RIGHT JOIN consumer_usage AS c
     ON c.credential_uid = r.credential_uid AND c.attribution <> 'principal'

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, SchemaRef, TimestampMicrosecondType};
 use datafusion::catalog::{MemorySchemaProvider, TableProvider};
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col, lit};
 use include_dir::{Dir, include_dir};
@@ -20,6 +20,7 @@ use crate::guard::Answer;
 use crate::known::{self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts};
 use crate::states::StatesTable;
 use crate::table::StoreTable;
+use crate::totals::{self, TotalsTable};
 
 static VIEWS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../queries/views");
 static REPORTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../queries/reports");
@@ -222,7 +223,7 @@ pub fn session(settings: &Settings) -> Result<SessionContext, DataFusionError> {
     options.execution.parquet.reorder_filters = true;
     options.execution.collect_statistics = false;
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes)))
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(settings.memory_bytes)))
         .build_arc()?;
     let context = SessionContext::new_with_config_rt(config, runtime);
     // These two can take memory that no limit sees.
@@ -369,24 +370,42 @@ pub struct Histories(pub(crate) Arc<Cache>);
 
 /// Registers the views over tables that are registered already.
 pub async fn register_views(context: &SessionContext, as_of: i64) -> Result<Histories, QueryError> {
+    let mut first: Vec<_> = views().collect();
+    // Usage is summed up before other views build on it.
+    let usage_at = first.iter().position(|it| it.0 == "usage_at");
+    let rest = first.split_off(usage_at.map_or(first.len(), |it| it + 1));
+    register_each(context, &first, as_of).await?;
+    let error = |source| QueryError::Prepare { name: "usage_totals".to_owned(), source };
+    let usage = context.state().create_logical_plan(&totals::query()).await.map_err(error)?;
+    let totals = Arc::new(TotalsTable::new(usage));
+    context.register_table("usage_totals", Arc::clone(&totals) as _).map_err(error)?;
+    register_each(context, &rest, as_of).await?;
+    let error = |source| QueryError::Prepare { name: "consumer_states".to_owned(), source };
+    let histories = Arc::new(Cache::new(context, totals).await.map_err(error)?);
+    let states = StatesTable::new(Arc::clone(&histories), as_of);
+    context.register_table("consumer_states", Arc::new(states)).map_err(error)?;
+    Ok(Histories(histories))
+}
+
+async fn register_each(
+    context: &SessionContext,
+    views: &[(&str, &str)],
+    as_of: i64,
+) -> Result<(), QueryError> {
     const HOUR: i64 = 3_600_000_000;
     let instant = |micros: i64| {
         let text = lastuse_model::time::format_time(micros);
         format!("arrow_cast('{text}', 'Timestamp(Microsecond, Some(\"UTC\"))')")
     };
-    for (name, sql) in views() {
+    for (name, sql) in views {
         let sql = sql
             .replace("{as_of_time}", &instant(as_of))
             .replace("{as_of_hour}", &instant(as_of.div_euclid(HOUR) * HOUR));
-        let error = |source| QueryError::Prepare { name: name.to_owned(), source };
+        let error = |source| QueryError::Prepare { name: (*name).to_owned(), source };
         let view = view(context, &sql).await.map_err(error)?;
-        context.register_table(name, view).map_err(error)?;
+        context.register_table(*name, view).map_err(error)?;
     }
-    let error = |source| QueryError::Prepare { name: "consumer_states".to_owned(), source };
-    let histories = Arc::new(Cache::new(context).await.map_err(error)?);
-    let states = StatesTable::new(Arc::clone(&histories), as_of);
-    context.register_table("consumer_states", Arc::new(states)).map_err(error)?;
-    Ok(Histories(histories))
+    Ok(())
 }
 
 /// Registers the reports as `report.NAME`, and tables made for analysts.

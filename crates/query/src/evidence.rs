@@ -5,22 +5,24 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringViewArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType, UInt32Type};
 use arrow::error::ArrowError;
 use datafusion::catalog::Session;
 use datafusion::error::Result;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
-use datafusion::physical_plan::{collect, execute_stream};
+use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionContext, col, lit};
-use futures::StreamExt;
 use hashbrown::HashMap;
 use lastuse_verdict::{Activity, Consumer, Coverage, Declared, Hole, Outcome};
 use tokio::sync::Mutex;
 
+use crate::texts::Texts;
+use crate::totals::{Hour, TotalsTable};
+
 const USES: &str =
     "SELECT secret_id, workload, environment, coalesce(instance, source_ip) AS place,
         user_agent_product, source, coalesce(source_scope, '') AS source_scope, outcome, principal,
-        version_number, is_derived, first_time, last_time, attempt_count
+        version_number, is_derived, usage_key
     FROM version_usage
     WHERE secret_id IS NOT NULL AND NOT (is_derived AND outcome = 'rejected')";
 const COVERAGE: &str = "SELECT source, source_scope, start_time, watermark_time, holes, delay
@@ -46,13 +48,14 @@ struct Plans {
 #[derive(Debug)]
 pub(crate) struct Cache {
     plans: Plans,
+    totals: Arc<TotalsTable>,
     last: Mutex<Option<(Option<String>, Arc<Histories>)>>,
 }
 
 impl Cache {
-    /// Over the views of `context`.
-    pub(crate) async fn new(context: &SessionContext) -> Result<Self> {
-        Ok(Self { plans: Plans::new(context).await?, last: Mutex::new(None) })
+    /// Over the views of `context`, which build on `totals`.
+    pub(crate) async fn new(context: &SessionContext, totals: Arc<TotalsTable>) -> Result<Self> {
+        Ok(Self { plans: Plans::new(context).await?, totals, last: Mutex::new(None) })
     }
 
     /// The histories of all secrets, or of one.
@@ -67,7 +70,8 @@ impl Cache {
         {
             return Ok(Arc::clone(histories));
         }
-        let histories = Arc::new(self.plans.read(state, secret).await?);
+        let totals = self.totals.get(state).await?;
+        let histories = Arc::new(self.plans.read(state, secret, &totals.hours).await?);
         *last = Some((secret.map(str::to_owned), Arc::clone(&histories)));
         Ok(histories)
     }
@@ -122,7 +126,12 @@ impl Plans {
         })
     }
 
-    async fn read(&self, state: &dyn Session, secret: Option<&str>) -> Result<Histories> {
+    async fn read(
+        &self,
+        state: &dyn Session,
+        secret: Option<&str>,
+        hours: &[Hour],
+    ) -> Result<Histories> {
         let mut histories = Histories::default();
         for batch in rows(state, &of_secret(&self.versions, secret)?).await? {
             histories.add_versions(&batch)?;
@@ -134,11 +143,11 @@ impl Plans {
             histories.add_coverage(&batch)?;
         }
         let mut names = Names::of(&histories.coverage);
-        let plan = state.create_physical_plan(&of_secret(&self.uses, secret)?).await?;
-        let mut stream = execute_stream(plan, state.task_ctx())?;
-        while let Some(batch) = stream.next().await {
-            histories.add_uses(&batch?, &mut names)?;
+        let mut places = Vec::new();
+        for batch in rows(state, &of_secret(&self.uses, secret)?).await? {
+            histories.add_places(&batch, &mut names, &mut places)?;
         }
+        histories.add_uses(hours, places, names);
         // Rows come in the order in which threads were done; the same question has one answer.
         histories.secrets.values_mut().for_each(History::put_in_order);
         Ok(histories)
@@ -189,20 +198,6 @@ impl History {
             let activity = &mut it.activity;
             activity.consumer = consumers[activity.consumer as usize];
             activity.process = processes[activity.process as usize];
-        }
-    }
-
-    fn push(&mut self, it: Use) {
-        /// About a megabyte.
-        const PART: usize = 1 << 14;
-        match self.uses.last_mut() {
-            Some(part) if part.len() < PART => part.push(it),
-            Some(_) => {
-                let mut part = Vec::with_capacity(PART);
-                part.push(it);
-                self.uses.push(part);
-            }
-            None => self.uses.push(vec![it]),
         }
     }
 }
@@ -264,94 +259,114 @@ impl Histories {
         Ok(())
     }
 
-    fn add_uses(&mut self, batch: &RecordBatch, names: &mut Names) -> Result<()> {
+    /// Says of each kind of use whose it is: of one kind there may be several rows, since what was
+    /// obtained with two versions is a use of both.
+    fn add_places(
+        &mut self,
+        batch: &RecordBatch,
+        names: &mut Names,
+        places: &mut Vec<(u32, Place)>,
+    ) -> Result<()> {
         let mut ids = Vec::with_capacity(TEXTS);
         let mut columns = Vec::with_capacity(TEXTS);
         for column in 0..TEXTS {
             let array = texts(batch, column)?;
-            ids.push(names.ids(&array));
+            ids.push(names.texts.numbers(&array));
             columns.push(array);
         }
         let versions = numbers(batch, 9)?;
         let derived: &BooleanArray = batch.column(10).as_boolean();
-        let (first, last, counts) = (times(batch, 11), times(batch, 12), numbers(batch, 13)?);
+        let keys = batch.column(11).as_primitive::<UInt32Type>();
+        places.reserve(batch.num_rows());
         for row in 0..batch.num_rows() {
             let version = versions[row].unwrap_or_default();
-            let texts: [u32; TEXTS] = std::array::from_fn(|column| ids[column][row]);
-            let key = (texts, version);
-            let place = match names.places.get(&key) {
-                Some(place) => *place,
-                None => {
-                    let values = std::array::from_fn(|column| text(&columns[column], row));
-                    let place = self.place(&texts, version, values, names);
-                    names.places.insert(key, place);
-                    place
-                }
-            };
-            let Some(history) = self.secrets.get_mut(names.secrets[place.secret].as_str()) else {
-                continue;
-            };
-            let (Some(first_time), Some(last_time)) = (first[row], last[row]) else { continue };
-            history.push(Use {
-                version,
-                is_told: place.is_told,
-                activity: Activity {
-                    is_derived: derived.value(row),
-                    first_time,
-                    last_time,
-                    count: counts[row].and_then(|it| u64::try_from(it).ok()).unwrap_or(1),
-                    ..place.activity
-                },
-            });
+            let value = |column: usize| text(&columns[column], row);
+            let ids: [u32; TEXTS] = std::array::from_fn(|column| ids[column][row]);
+            let mut place = self.place(&ids, version, value, names);
+            place.activity.is_derived = derived.value(row);
+            places.push((keys.value(row), place));
         }
         Ok(())
     }
 
-    /// Where the uses of one combination of texts go; makes the consumer and the process.
+    /// Gives each hour's uses to those whose they are.
+    fn add_uses(&mut self, hours: &[Hour], mut places: Vec<(u32, Place)>, names: Names) {
+        places.sort_by_key(|it| it.0);
+        let mut starts: Vec<u32> = Vec::new();
+        for (at, (key, _)) in places.iter().enumerate() {
+            starts.resize(starts.len().max(*key as usize + 1), at as u32);
+        }
+        starts.push(places.len() as u32);
+        let mut uses: Vec<Parts> = names.secrets.iter().map(|_| Parts::default()).collect();
+        // An hour of which no time is told is none.
+        for it in hours.iter().filter(|it| it.first_time <= it.last_time) {
+            let of_key =
+                |key: u32| starts.get(key as usize).copied().unwrap_or(places.len() as u32);
+            for (_, place) in &places[of_key(it.key) as usize..of_key(it.key + 1) as usize] {
+                uses[place.secret].push(Use {
+                    version: place.version,
+                    is_told: place.is_told,
+                    activity: Activity {
+                        first_time: it.first_time,
+                        last_time: it.last_time,
+                        count: it.count,
+                        ..place.activity
+                    },
+                });
+            }
+        }
+        for (secret, uses) in names.secrets.iter().zip(uses) {
+            if let Some(history) = self.secrets.get_mut(secret) {
+                history.uses = uses.0;
+            }
+        }
+    }
+
+    /// Where the uses of one row go; makes the consumer and the process.
     fn place(
         &mut self,
         key: &[u32; TEXTS],
         version: i64,
-        values: [Option<String>; TEXTS],
+        value: impl Fn(usize) -> Option<String>,
         names: &mut Names,
     ) -> Place {
-        let [secret, workload, environment, place, agent, source, scope, outcome, principal] =
-            values;
-        let secret_id = secret.unwrap_or_default();
-        let history = self.secrets.entry(secret_id.clone()).or_default();
-        if let Some(principal) = principal {
-            let newest = history.principals.entry(principal).or_insert(version);
-            *newest = version.max(*newest);
-        }
         let secret = *names.secret_places.entry(key[0]).or_insert_with(|| {
-            names.secrets.push(secret_id);
+            names.secrets.push(value(0).unwrap_or_default());
             names.secrets.len() - 1
         });
+        let newest = names.principals.entry([key[0], key[8]]).or_insert(version);
+        *newest = version.max(*newest);
+        let history = history_of(&mut self.secrets, &names.secrets[secret]);
+        if let Some(principal) = (key[8] != 0).then(|| value(8)).flatten() {
+            history.principals.insert(principal, *newest);
+        }
         let consumer = *names.consumers.entry([key[0], key[1], key[2]]).or_insert_with(|| {
-            history.consumers.push(Consumer { workload, environment });
+            history.consumers.push(Consumer { workload: value(1), environment: value(2) });
             (history.consumers.len() - 1) as u32
         });
         let process = [key[0], consumer, key[3], key[4]];
         let process = *names.processes.entry(process).or_insert_with(|| {
-            let parts: Vec<String> = place.into_iter().chain(agent).collect();
+            let parts: Vec<String> = value(3).into_iter().chain(value(4)).collect();
             history.processes.push(parts.join(" "));
             (history.processes.len() - 1) as u32
         });
         let shown_by = *names.coverage.entry([key[5], key[6]]).or_insert_with(|| {
             // Nothing is known of what it covers: no soak can be over.
             self.coverage.push(Coverage {
-                source: source.unwrap_or_default(),
-                scope: scope.unwrap_or_default(),
+                source: value(5).unwrap_or_default(),
+                scope: value(6).unwrap_or_default(),
                 start_time: i64::MAX,
                 watermark_time: i64::MIN,
                 ..Coverage::default()
             });
             (self.coverage.len() - 1) as u32
         });
+        let outcome = value(7);
         let outcome = outcome.as_deref();
         let is_rejected = outcome == Some("rejected");
         Place {
             secret,
+            version,
             is_told: is_rejected || matches!(outcome, Some("success" | "denied")),
             activity: Activity {
                 consumer,
@@ -360,6 +375,32 @@ impl Histories {
                 outcome: if is_rejected { Outcome::Rejected } else { Outcome::Used },
                 ..Activity::default()
             },
+        }
+    }
+}
+
+fn history_of<'a>(all: &'a mut BTreeMap<String, History>, secret: &str) -> &'a mut History {
+    if !all.contains_key(secret) {
+        all.insert(secret.to_owned(), History::default());
+    }
+    all.entry(secret.to_owned()).or_default()
+}
+
+/// Uses in parts of about a megabyte.
+#[derive(Debug, Default)]
+struct Parts(Vec<Vec<Use>>);
+
+impl Parts {
+    fn push(&mut self, it: Use) {
+        const PART: usize = 1 << 14;
+        match self.0.last_mut() {
+            Some(part) if part.len() < PART => part.push(it),
+            Some(_) => {
+                let mut part = Vec::with_capacity(PART);
+                part.push(it);
+                self.0.push(part);
+            }
+            None => self.0.push(vec![it]),
         }
     }
 }
@@ -401,21 +442,23 @@ pub(crate) fn holes(batch: &RecordBatch, column: usize, row: usize) -> Result<Ve
     Ok(starts.into_iter().zip(ends).enumerate().filter_map(hole).collect())
 }
 
-/// Where the uses of one combination of texts go.
+/// Where the uses of one row go.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     secret: usize,
+    version: i64,
     is_told: bool,
     activity: Activity,
 }
 
-/// Texts by number, so that a row costs no text: there are millions of rows, and few names.
+/// What was named so far, by the numbers of its texts.
 #[derive(Debug, Default)]
 struct Names {
-    texts: HashMap<String, u32>,
-    places: HashMap<([u32; TEXTS], i64), Place>,
+    texts: Texts,
     secrets: Vec<String>,
     secret_places: HashMap<u32, usize>,
+    /// The newest version that each presented.
+    principals: HashMap<[u32; 2], i64>,
     consumers: HashMap<[u32; 3], u32>,
     processes: HashMap<[u32; 4], u32>,
     coverage: HashMap<[u32; 2], u32>,
@@ -425,35 +468,10 @@ impl Names {
     fn of(coverage: &[Coverage]) -> Self {
         let mut names = Self::default();
         for (row, it) in coverage.iter().enumerate() {
-            let key = [names.id(&it.source), names.id(&it.scope)];
+            let key = [names.texts.number(&it.source), names.texts.number(&it.scope)];
             names.coverage.insert(key, row as u32);
         }
         names
-    }
-
-    /// The number of a text; 0 is for none.
-    fn id(&mut self, text: &str) -> u32 {
-        let next = self.texts.len() as u32 + 1;
-        *self.texts.entry_ref(text).or_insert(next)
-    }
-
-    fn ids(&mut self, array: &StringViewArray) -> Vec<u32> {
-        // Rows that follow each other often have the same text, in the same bytes.
-        let mut last: Option<(u128, u32)> = None;
-        let mut ids = Vec::with_capacity(array.len());
-        for (row, view) in array.views().iter().enumerate() {
-            if array.is_null(row) {
-                ids.push(0);
-                continue;
-            }
-            let id = match last {
-                Some((known, id)) if known == *view => id,
-                _ => self.id(array.value(row)),
-            };
-            last = Some((*view, id));
-            ids.push(id);
-        }
-        ids
     }
 }
 

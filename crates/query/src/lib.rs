@@ -9,6 +9,8 @@ pub mod known;
 pub mod readiness;
 mod states;
 pub mod table;
+mod texts;
+mod totals;
 
 pub use catalog::{Catalog, QueryError, Settings, reports};
 pub use evidence::Use;

@@ -52,18 +52,20 @@ enum CaseError {
 /// The tables, views and reports of one test file.
 struct Tables {
     context: SessionContext,
+    stored: Vec<(&'static str, Arc<MemTable>)>,
+    as_of_time: i64,
+    /// Views may have kept what they read.
+    is_read: bool,
 }
 
 impl Tables {
     /// Empty tables with the views and reports over them.
     async fn empty(as_of: &str) -> Result<Self, CaseError> {
         let as_of_time = as_of.parse::<jiff::Timestamp>()?.as_microsecond();
-        let settings =
-            Settings { as_of_time, sources: Vec::new(), threads: 2, memory_bytes: 1 << 30 };
-        let context = catalog::session(&settings)?;
+        let mut stored = Vec::new();
         for table in Table::ALL {
             let rows = MemTable::try_new(stored_schema(table), vec![Vec::new()])?;
-            context.register_table(catalog::stored_name(table), Arc::new(rows))?;
+            stored.push((catalog::stored_name(table), Arc::new(rows)));
         }
         let registry = ResolvedRegistry::default();
         for (name, rows) in [
@@ -74,12 +76,25 @@ impl Tables {
             ("addresses", known::address_table(&registry, &[])),
             ("source_facts", known::source_table(&[])),
         ] {
-            let rows = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
-            context.register_table(name, Arc::new(rows))?;
+            stored.push((name, Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?)));
+        }
+        Self::over(stored, as_of_time).await
+    }
+
+    /// Views and reports over these tables, as a command opens them.
+    async fn over(
+        stored: Vec<(&'static str, Arc<MemTable>)>,
+        as_of_time: i64,
+    ) -> Result<Self, CaseError> {
+        let settings =
+            Settings { as_of_time, sources: Vec::new(), threads: 2, memory_bytes: 1 << 30 };
+        let context = catalog::session(&settings)?;
+        for (name, rows) in &stored {
+            context.register_table(*name, Arc::clone(rows) as _)?;
         }
         catalog::register_views(&context, as_of_time).await?;
         catalog::register_reports(&context).await?;
-        Ok(Self { context })
+        Ok(Self { context, stored, as_of_time, is_read: false })
     }
 
     async fn answer(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, CaseError> {
@@ -92,10 +107,15 @@ impl Tables {
             Some(rest) => report(rest)?,
             None => (sql, None),
         };
+        let is_insert = sql.trim_start().starts_with("INSERT");
+        if is_insert && self.is_read {
+            *self = Self::over(std::mem::take(&mut self.stored), self.as_of_time).await?;
+        }
+        self.is_read = !is_insert;
         let frame = self.context.sql(sql).await?;
         let schema = SchemaRef::new(frame.schema().as_arrow().clone());
         let batches = frame.collect().await?;
-        if sql.trim_start().starts_with("INSERT") {
+        if is_insert {
             return Ok(DBOutput::StatementComplete(0));
         }
         let columns = match columns {
