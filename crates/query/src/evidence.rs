@@ -298,8 +298,9 @@ impl Histories {
         }
         starts.push(places.len() as u32);
         let mut uses: Vec<Parts> = names.secrets.iter().map(|_| Parts::default()).collect();
-        // An hour of which no time is told is none.
-        for it in hours.iter().filter(|it| it.first_time <= it.last_time) {
+        // What takes back a count is no use itself.
+        let is_use = |it: &&Hour| it.count > 0 && it.first_time <= it.last_time;
+        for it in hours.iter().filter(is_use) {
             let of_key =
                 |key: u32| starts.get(key as usize).copied().unwrap_or(places.len() as u32);
             for (_, place) in &places[of_key(it.key) as usize..of_key(it.key + 1) as usize] {
@@ -309,7 +310,7 @@ impl Histories {
                     activity: Activity {
                         first_time: it.first_time,
                         last_time: it.last_time,
-                        count: it.count,
+                        count: u64::try_from(it.count).unwrap_or_default(),
                         ..place.activity
                     },
                 });

@@ -62,8 +62,8 @@ pub(crate) fn query() -> String {
 pub(crate) struct Hour {
     /// The row of the totals: its `usage_key`.
     pub(crate) key: u32,
-    /// Requests.
-    pub(crate) count: u64,
+    /// Requests; negative where rows take back what others counted.
+    pub(crate) count: i64,
     /// The first and the last instant, in microseconds since 1970; of none, the last before the
     /// first.
     pub(crate) first_time: i64,
@@ -216,7 +216,7 @@ impl Part {
             last = Some((key, place));
             self.hours.push(Hour {
                 key: place,
-                count: counts.value(row).cast_unsigned(),
+                count: if counts.is_valid(row) { counts.value(row) } else { 1 },
                 first_time: time(firsts, row, i64::MAX),
                 last_time: time(lasts, row, i64::MIN),
             });
@@ -265,20 +265,20 @@ impl Part {
                 Arc::new(builder.finish()) as ArrayRef
             })
             .collect();
-        let mut sums = vec![(0u64, i64::MAX, i64::MIN); keys.len()];
+        let mut sums = vec![(0i64, i64::MAX, i64::MIN); keys.len()];
         for it in &hours {
             let (count, first, last) = &mut sums[it.key as usize];
-            *count += it.count;
+            *count = count.saturating_add(it.count);
             *first = it.first_time.min(*first);
             *last = it.last_time.max(*last);
         }
-        let times = |pick: fn(&(u64, i64, i64)) -> i64| {
-            let known = |it: &(u64, i64, i64)| (it.1 <= it.2).then(|| pick(it));
+        let times = |pick: fn(&(i64, i64, i64)) -> i64| {
+            let known = |it: &(i64, i64, i64)| (it.1 <= it.2).then(|| pick(it));
             TimestampMicrosecondArray::from_iter(sums.iter().map(known)).with_timezone("UTC")
         };
         columns.extend([
             Arc::new(UInt32Array::from_iter_values(0..keys.len() as u32)) as ArrayRef,
-            Arc::new(Int64Array::from_iter_values(sums.iter().map(|it| it.0.cast_signed()))),
+            Arc::new(Int64Array::from_iter_values(sums.iter().map(|it| it.0))),
             Arc::new(times(|it| it.1)),
             Arc::new(times(|it| it.2)),
         ]);
