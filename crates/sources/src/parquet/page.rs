@@ -76,8 +76,12 @@ struct Header {
 
 enum Kind {
     Dictionary,
-    /// Levels stand before the values and are compressed with them.
-    Data,
+    /// Levels stand before the values and are compressed with them. They are in runs, unless
+    /// the oldest of encodings is named; it also is where there are no levels at all.
+    Data {
+        definition_packed: bool,
+        repetition_packed: bool,
+    },
     /// Levels of repetition and of definition, in bytes, are not compressed.
     Data2 {
         repetition: usize,
@@ -94,11 +98,8 @@ fn header(fields: &Fields<'_>) -> Result<Header, DecodeError> {
     let (kind, inner) = match fields.number(1) {
         Some(0) => {
             let inner = fields.fields(5).ok_or_else(corrupt)?;
-            // 3 is RLE; what stands there without levels is of no account.
-            if inner.number(3) == Some(4) || inner.number(4) == Some(4) {
-                return Err(unsupported("levels in the encoding BIT_PACKED"));
-            }
-            (Kind::Data, inner)
+            let packed = |id: i16| inner.number(id) == Some(4);
+            (Kind::Data { definition_packed: packed(3), repetition_packed: packed(4) }, inner)
         }
         Some(2) => (Kind::Dictionary, fields.fields(7).ok_or_else(corrupt)?),
         Some(3) => {
@@ -285,13 +286,19 @@ impl Cursor {
                 codec.decompress(values, length, &mut bytes).ok_or_else(corrupt)?;
                 (0..repetition, repetition..repetition + definition)
             }
-            _ => {
+            Kind::Data { definition_packed, repetition_packed } => {
+                if definition_packed && definition_max > 0
+                    || repetition_packed && repetition_max > 0
+                {
+                    return Err(unsupported("levels in the encoding BIT_PACKED"));
+                }
                 self.codec.decompress(stored, header.length, &mut bytes).ok_or_else(corrupt)?;
                 let repetition = levels(&bytes, 0, repetition_max).ok_or_else(corrupt)?;
                 let definition =
                     levels(&bytes, repetition.end, definition_max).ok_or_else(corrupt)?;
                 (repetition, definition)
             }
+            Kind::Dictionary | Kind::Other => return Err(corrupt()),
         };
         let start = definition.end;
         let values = values(header, &mut bytes, start, physical)?;

@@ -97,11 +97,15 @@ fn encoded_page(levels: &[&[u8]], values: &[u8], count: i64, encoding: i64) -> V
     }
     data.extend_from_slice(values);
     let size = data.len() as i64;
-    [header(size, size, count, encoding), data].concat()
+    let levels = [levels.len() > 0, levels.len() > 1];
+    [header(size, size, count, encoding, levels), data].concat()
 }
 
-fn header(length: i64, stored: i64, count: i64, encoding: i64) -> Vec<u8> {
-    let inner = vec![(1, T::I(count)), (2, T::I(encoding)), (3, T::I(3)), (4, T::I(3))];
+/// The header of a page with levels of definition and repetition or without. Where there are
+/// none, the encoding of levels is the oldest one, as parquet-mr has it.
+fn header(length: i64, stored: i64, count: i64, encoding: i64, levels: [bool; 2]) -> Vec<u8> {
+    let [definition, repetition] = levels.map(|it| T::I(if it { 3 } else { 4 }));
+    let inner = vec![(1, T::I(count)), (2, T::I(encoding)), (3, definition), (4, repetition)];
     T::Struct(vec![(1, T::I(0)), (2, T::I(length)), (3, T::I(stored)), (5, T::Struct(inner))])
         .bytes()
 }
@@ -293,7 +297,7 @@ fn noise_is_a_fault() {
 #[test]
 fn nothing_is_reserved_for_what_a_page_claims() {
     let claims = |length: i64, stored: i64| {
-        let column = [header(length, stored, 1, 0), vec![0; 8]].concat();
+        let column = [header(length, stored, 1, 0, [false; 2]), vec![0; 8]].concat();
         coded_file(1, vec![leaf("id", REQUIRED, INT64)], 1, &[column], 1)
     };
     assert_fault(&claims(1 << 40, 8), "a page of the Parquet file takes more than 67108864 bytes");
@@ -411,6 +415,22 @@ fn rows_that_are_missing_or_too_many_are_a_fault_after_the_others() {
         assert!(text.starts_with("{\"id\":1}\n"));
         assert_eq!(fault.as_deref(), Some("the Parquet data is corrupt"));
     }
+}
+
+#[test]
+fn text_that_is_not_utf8_costs_its_bad_bytes_as_in_a_log_of_lines() {
+    let names = [text("a"), vec![2, 0, 0, 0, 0xff, b'"']].concat();
+    let whole = file(1, vec![leaf("name", REQUIRED, TEXT)], 2, &[page(&[], &names, 2)]);
+    assert_lines(&whole, &["{\"name\":\"a\"}", "{\"name\":\"\u{fffd}\\\"\"}"]);
+}
+
+#[test]
+fn levels_of_the_oldest_encoding_are_refused() {
+    let column = [header(12, 12, 1, 0, [false; 2]), vec![0; 12]].concat();
+    let whole = file(1, vec![leaf("id", OPTIONAL, INT64)], 1, &[column]);
+    let reason =
+        "the Parquet data has levels in the encoding BIT_PACKED, which cannot be read here";
+    assert_fault(&whole, reason);
 }
 
 #[test]
