@@ -63,7 +63,9 @@ pub(super) fn from_streams(bytes: &[u8], physical: Physical) -> Option<Vec<u8>> 
     let width = physical.width()?;
     let count = bytes.len() / width;
     let mut plain = vec![0; count * width];
-    for (stream, values) in bytes.chunks_exact(count.max(1)).take(width).enumerate() {
+    // Bytes that are too few for one value are none.
+    let streams = bytes[..count * width].chunks_exact(count.max(1));
+    for (stream, values) in streams.enumerate() {
         values.iter().enumerate().for_each(|(row, it)| plain[row * width + stream] = *it);
     }
     Some(plain)

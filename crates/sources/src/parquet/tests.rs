@@ -407,6 +407,15 @@ fn differences_that_claim_a_billion_values_reserve_nothing() {
 }
 
 #[test]
+fn streams_that_are_too_short_for_a_value_are_a_fault() {
+    for length in 0..8 {
+        let column = encoded_page(&[], &[1; 8][..length], 1, 9);
+        let whole = file(1, vec![leaf("id", REQUIRED, INT64)], 1, &[column]);
+        assert_fault(&whole, "the Parquet data is corrupt");
+    }
+}
+
+#[test]
 fn rows_that_are_missing_or_too_many_are_a_fault_after_the_others() {
     let schema = || vec![leaf("id", REQUIRED, INT64)];
     let ids: Vec<u8> = [1i64, 2].iter().flat_map(|it| it.to_le_bytes()).collect();
