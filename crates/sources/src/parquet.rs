@@ -31,10 +31,11 @@ use thrift::{Fields, read_struct};
 const MAGIC: &[u8; 4] = b"PAR1";
 /// How many bytes a footer may have: that of 300 columns in 100 row groups has six million.
 const FOOTER_MAX: usize = 16 << 20;
-/// How many bytes a page may have, compressed or not. Writers aim at one million.
-const PAGE_MAX: usize = 64 << 20;
+/// How many bytes a page may have, compressed or not. Most writers aim at one million,
+/// DuckDB goes up to a hundred.
+const PAGE_MAX: usize = 128 << 20;
 /// How many bytes of pages and dictionaries may be held at once, of all columns.
-const HELD_MAX: usize = 256 << 20;
+const HELD_MAX: usize = 512 << 20;
 /// Lines that are made ready at once, in bytes.
 const READY_BYTES: usize = 64 << 10;
 

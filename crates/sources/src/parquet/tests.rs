@@ -97,7 +97,7 @@ fn encoded_page(levels: &[&[u8]], values: &[u8], count: i64, encoding: i64) -> V
     }
     data.extend_from_slice(values);
     let size = data.len() as i64;
-    let levels = [levels.len() > 0, levels.len() > 1];
+    let levels = [!levels.is_empty(), levels.len() > 1];
     [header(size, size, count, encoding, levels), data].concat()
 }
 
@@ -300,7 +300,7 @@ fn nothing_is_reserved_for_what_a_page_claims() {
         let column = [header(length, stored, 1, 0, [false; 2]), vec![0; 8]].concat();
         coded_file(1, vec![leaf("id", REQUIRED, INT64)], 1, &[column], 1)
     };
-    assert_fault(&claims(1 << 40, 8), "a page of the Parquet file takes more than 67108864 bytes");
+    assert_fault(&claims(1 << 40, 8), "a page of the Parquet file takes more than 134217728 bytes");
     for (length, stored) in [(1 << 19, 8), (-1, 8), (8, -1), (8, 1 << 40), (0, 0)] {
         assert_fault(&claims(length, stored), "the Parquet data is corrupt");
     }
