@@ -16,6 +16,7 @@ pub mod files;
 pub mod functions;
 mod memo;
 pub mod normalize;
+mod open;
 pub mod pipeline;
 pub mod preview;
 pub mod protect;

@@ -11,11 +11,12 @@ use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
 use lastuse_sources::{
     Catalog, DecodeError, FileContext, Limits, ReadError, RecordReader, Reject, Resume, Sample,
-    Source, columns, decode,
+    Source, columns,
 };
 
 use crate::event::{Identifier, NO_NUMBER, Text};
 use crate::normalize::{NormalizeError, Normalizer};
+use crate::open::open_file;
 use crate::protect::{InputFacts, Protector};
 use crate::segment::Segment;
 
@@ -81,7 +82,7 @@ pub fn preview(
 ) -> Result<Preview, PreviewError> {
     let limits = Limits::default();
     let metadata = std::fs::metadata(path)?;
-    let mut decoder = decode(Box::new(File::open(path)?), Some(metadata.len()), &limits)?;
+    let mut decoder = open_file(File::open(path)?, metadata.len(), &limits)?;
     let (head, complete) = decoder.head(lastuse_sources::catalog::SAMPLE_BYTES)?;
     let name = path.to_string_lossy();
     let sample = Sample { bytes: head, complete, name: &name };

@@ -23,6 +23,7 @@ use crate::discover::Input;
 use crate::event::NO_NUMBER;
 use crate::files::{Counts, FileState, Known, WINDOW, hash_text};
 use crate::normalize::{NormalizeError, Normalizer};
+use crate::open::open_file;
 use crate::protect::{InputFacts, Protected, Protector};
 
 /// How much of an input is looked at to tell what it is a log of.
@@ -246,12 +247,13 @@ fn is_unchanged(shared: &Shared<'_>, input: &Input) -> bool {
 
 fn open(shared: &Shared<'_>, input: &Input) -> Result<Decoder, Nothing> {
     let failed = |it: &dyn std::error::Error| Nothing::Failed(chain(it));
-    let read: Box<dyn Read + Send> = match input.path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin()),
-        false => Box::new(File::open(&input.path).map_err(|it| failed(&it))?),
+    let opened = if input.path.as_os_str() == "-" {
+        decode(Box::new(std::io::stdin()), None, &shared.limits)
+    } else {
+        let file = File::open(&input.path).map_err(|it| failed(&it))?;
+        open_file(file, input.size_bytes, &shared.limits)
     };
-    let hint = (input.path.as_os_str() != "-").then_some(input.size_bytes);
-    decode(read, hint, &shared.limits).map_err(|it| failed(&it))
+    opened.map_err(|it| failed(&it))
 }
 
 /// The messages of an error and its causes, in one line.
@@ -381,8 +383,12 @@ fn content_sha256(
     source: &Source,
     place: &mut Place,
 ) -> Option<String> {
-    let is_document = place.decoder.kind() != Compression::Plain
-        || input.path.extension().is_some_and(|it| it == "json");
+    let is_document = match place.decoder.kind() {
+        Compression::Plain => input.path.extension().is_some_and(|it| it == "json"),
+        // No digest lists what others made of the log.
+        Compression::Parquet => false,
+        _ => true,
+    };
     let is_stdin = input.path.as_os_str() == "-";
     if source.name != digests::SOURCE || !is_document || is_stdin {
         return None;

@@ -1,4 +1,5 @@
 //! Bytes as they lie in a file to bytes of text: gzip, zstd, byte order marks; bounded.
+//! What `parquet` makes of rows comes through here too.
 //!
 //! What was decoded before a fault is always handed over first. Faults of the data
 //! (cut short, corrupt, a decompression bomb) and faults of the device are told
@@ -10,6 +11,8 @@ mod gzip;
 mod stream;
 
 use stream::{Counted, Stream};
+
+use crate::parquet::is_parquet;
 
 /// What one input may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +84,31 @@ pub enum DecodeError {
         /// Allowed decoded bytes per compressed byte.
         limit: u64,
     },
+    /// The data is of a kind that is not read.
+    #[error("the {compression} data has {what}, which cannot be read here")]
+    Unsupported {
+        /// How the input is compressed.
+        compression: Compression,
+        /// What is not read.
+        what: &'static str,
+    },
+    /// A part of a Parquet file that must be held as a whole is too large.
+    #[error("{part} Parquet file takes more than {limit} bytes")]
+    PartTooLarge {
+        /// Which one, up to the word `the`.
+        part: &'static str,
+        /// Allowed bytes, compressed or not.
+        limit: usize,
+    },
+    /// Parquet can only be read from a file.
+    #[error("Parquet cannot be read from a pipe: it is read from its end; name the file itself")]
+    Pipe,
+    /// Parquet was compressed as a whole.
+    #[error("it is Parquet inside of {compression}: decompress it, and name that file")]
+    Wrapped {
+        /// What is around it.
+        compression: Compression,
+    },
 }
 
 impl DecodeError {
@@ -99,6 +127,8 @@ pub enum Compression {
     Gzip,
     /// One or more Zstandard frames (RFC 8878).
     Zstd,
+    /// Columns, whose rows are handed over as lines of JSON.
+    Parquet,
 }
 
 impl std::fmt::Display for Compression {
@@ -107,6 +137,7 @@ impl std::fmt::Display for Compression {
             Self::Plain => "plain",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Parquet => "Parquet",
         })
     }
 }
@@ -142,7 +173,8 @@ pub struct Decoder {
     limits: Limits,
 }
 
-/// Opens an input: its first bytes tell how it is compressed and encoded.
+/// Opens an input: its first bytes tell how it is compressed and encoded. Parquet is
+/// refused, since it is not read from its start: [`crate::parquet::parquet`] reads it.
 ///
 /// `size_hint` is its size in bytes where that is known. A gzip input that is small
 /// enough is decoded as a whole at once, which takes a third of the time.
@@ -154,6 +186,7 @@ pub fn decode(
     let mut magic = [0; 4];
     let length = read_full(&mut read, &mut magic).map_err(DecodeError::Read)?;
     let compression = match &magic[..length] {
+        head if is_parquet(head) => return Err(DecodeError::Pipe),
         [0x1f, 0x8b, 0x08, ..] => Compression::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
         // A skippable frame, as some tools write before the data.
@@ -164,7 +197,7 @@ pub fn decode(
     let read: Box<dyn Read + Send> = Box::new(head.chain(read));
     let mut ready = Vec::new();
     let stream = match compression {
-        Compression::Plain => Stream::Plain(Counted::new(read)),
+        Compression::Plain | Compression::Parquet => Stream::Plain(Counted::new(read)),
         Compression::Zstd => Stream::zstd(read, limits).map_err(DecodeError::Read)?,
         Compression::Gzip => match size_hint {
             Some(size) if size <= gzip::WHOLE_INPUT_MAX => {
@@ -190,6 +223,15 @@ pub fn continue_plain(read: Box<dyn Read + Send>, limits: &Limits) -> Decoder {
 }
 
 impl Decoder {
+    /// Opens lines that were made of the rows of a Parquet file. A fault of the data is
+    /// an error of kind `InvalidData` that holds it.
+    pub(crate) fn of_rows(read: Box<dyn Read + Send>, limits: &Limits) -> Self {
+        let stream = Stream::Plain(Counted::new(read));
+        let mut decoder = Self::new(stream, Compression::Parquet, limits);
+        decoder.text = Text::Utf8;
+        decoder
+    }
+
     fn new(stream: Stream, compression: Compression, limits: &Limits) -> Self {
         Self {
             stream,
@@ -224,6 +266,10 @@ impl Decoder {
         let result = self.fill_from_stream(&mut ready, self.ready_at + limit);
         self.ready = ready;
         result?;
+        let is_start = self.text == Text::Unknown;
+        if is_start && is_parquet(&self.ready[self.ready_at..]) {
+            return Err(DecodeError::Wrapped { compression: self.compression });
+        }
         self.detect_text();
         let head = &self.ready[self.ready_at..];
         let complete = self.ended && self.failure.is_none() && head.len() <= limit;
@@ -323,7 +369,8 @@ impl Decoder {
     /// Counts decoded bytes, and ends a compressed input that gives too many.
     fn count(&mut self, read: u64) {
         self.decoded += read;
-        if self.compression == Compression::Plain {
+        // Lines made of Parquet are counted where they are made.
+        if matches!(self.compression, Compression::Plain | Compression::Parquet) {
             return;
         }
         let Limits { max_decoded_bytes, max_ratio, ratio_grace_bytes, .. } = self.limits;

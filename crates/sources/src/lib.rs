@@ -2,7 +2,8 @@
 //!
 //! A [`source::Source`] tells how a kind of log is recognised and framed; a
 //! [`catalog::Catalog`] finds the source of an input by its first bytes;
-//! [`decode::decode`] undoes compression within bounds; a [`reader::RecordReader`]
+//! [`decode::decode`] undoes compression within bounds, [`parquet::parquet`] makes lines of
+//! rows; a [`reader::RecordReader`]
 //! fills [`columns::Columns`] with the fields that were asked for, and counts every
 //! record that it could not read. What the fields mean is not known here.
 
@@ -10,6 +11,7 @@ pub mod catalog;
 pub mod columns;
 pub mod decode;
 pub mod json;
+pub mod parquet;
 pub mod path;
 pub mod reader;
 pub mod source;
@@ -22,5 +24,6 @@ mod pattern;
 pub use catalog::{Catalog, Detection, Sample};
 pub use columns::Columns;
 pub use decode::{Compression, DecodeError, Decoder, Limits, continue_plain, decode};
+pub use parquet::{is_parquet, parquet};
 pub use reader::{ChunkInfo, FileContext, ReadError, RecordReader, Reject, Resume, columns};
 pub use source::{Format, Source, SourceError};

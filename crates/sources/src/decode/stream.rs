@@ -98,7 +98,7 @@ impl Stream {
             Self::Plain(read) => {
                 buffer.reserve(wanted);
                 let length = read.read.by_ref().take(wanted as u64).read_to_end(buffer);
-                let length = length.map_err(DecodeError::Read)?;
+                let length = length.map_err(fault)?;
                 read.bytes += length as u64;
                 Ok(length)
             }
@@ -113,6 +113,14 @@ impl Stream {
                 })
             }
         }
+    }
+}
+
+/// What an error of a plain reader is: those of rows hold the fault of their data.
+fn fault(error: io::Error) -> DecodeError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => error.downcast().unwrap_or_else(DecodeError::Read),
+        _ => DecodeError::Read(error),
     }
 }
 
