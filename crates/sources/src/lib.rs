@@ -23,4 +23,4 @@ pub use catalog::{Catalog, Detection, Sample};
 pub use columns::Columns;
 pub use decode::{Compression, DecodeError, Decoder, Limits, continue_plain, decode};
 pub use reader::{ChunkInfo, FileContext, ReadError, RecordReader, Reject, Resume, columns};
-pub use source::{Format, Source, SourceError};
+pub use source::{Format, FurtherSql, Source, SourceError};

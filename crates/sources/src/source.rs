@@ -37,8 +37,10 @@ pub struct Source {
     pub delay: Option<String>,
     /// Tried only after all other sources.
     pub generic: bool,
-    /// What the fields mean.
+    /// What the fields mean: the text of `normalize.sql`.
     pub sql: String,
+    /// The further rows that a record may give, by name.
+    pub further: Vec<FurtherSql>,
     /// How its records may be framed.
     pub formats: Vec<Format>,
     /// How it is recognised.
@@ -48,6 +50,15 @@ pub struct Source {
     pub fields: BTreeMap<String, Vec<FieldPath>>,
     /// Patterns over fields, in order.
     pub(crate) stages: Vec<MatchStage>,
+}
+
+/// SQL of a further row of a record, such as that of a second credential.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FurtherSql {
+    /// What the row shows, such as `application_key`: its file is called so, with `.sql`.
+    pub name: String,
+    /// The text of the file.
+    pub text: String,
 }
 
 /// How records are framed.
@@ -173,6 +184,16 @@ pub enum SourceError {
     Name {
         /// The name given.
         name: String,
+    },
+    /// Files of further rows are named after what the rows show.
+    #[error(
+        "`{file}.sql` of source `{name}` cannot name a row: use lower-case letters, digits and `_`"
+    )]
+    Further {
+        /// The source.
+        name: String,
+        /// The name of the file, without its ending.
+        file: String,
     },
     /// `source.toml` is not TOML, lacks a key, or has one that is not known.
     #[error("cannot read `source.toml` of source `{name}`")]
@@ -386,8 +407,7 @@ struct MatchToml {
 impl Source {
     /// Reads a source from the text of its `source.toml` and `normalize.sql`.
     pub fn parse(name: &str, toml: &str, sql: &str) -> Result<Self, SourceError> {
-        let names = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
-        if name.is_empty() || !name.chars().all(names) {
+        if !is_name(name) {
             return Err(SourceError::Name { name: name.to_owned() });
         }
         let read: SourceToml = toml::from_str(toml).map_err(|source| SourceError::Toml {
@@ -425,6 +445,7 @@ impl Source {
             delay: read.delay,
             generic: read.generic,
             sql: sql.to_owned(),
+            further: Vec::new(),
             formats,
             detect: detect(name, read.detect)?,
             fields: aliases(name, read.fields)?,
@@ -434,6 +455,23 @@ impl Source {
         source.check_fields(&source.detect.fields)?;
         source.check_fields(&source.detect.exclude_fields)?;
         Ok(source)
+    }
+
+    /// The same source, whose records may give further rows.
+    pub fn with_further(mut self, mut further: Vec<FurtherSql>) -> Result<Self, SourceError> {
+        further.sort();
+        for it in &further {
+            let (name, file) = (self.name.clone(), it.name.clone());
+            if !is_name(&file) {
+                return Err(SourceError::Further { name, file });
+            }
+            if it.text.trim().is_empty() {
+                let hint = "write one SELECT from raw, or remove the file";
+                return Err(SourceError::Empty { name, key: format!("{file}.sql"), hint });
+            }
+        }
+        self.further = further;
+        Ok(self)
     }
 
     /// Refuses fields that no format of this source can give, such as a misspelt
@@ -519,6 +557,11 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
             Ok(Format::Text { pattern: TextPattern(pattern), continuation })
         }
     }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    !name.is_empty() && name.chars().all(allowed)
 }
 
 /// A line without what ends it.

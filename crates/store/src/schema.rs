@@ -151,6 +151,7 @@ fn events() -> Vec<Field> {
         text("resource"),
         text("file_uid"),
         number("record_number"),
+        text("record_part"),
         number("event_count"),
     ]
 }
