@@ -25,6 +25,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias};
 use datafusion::sql::sqlparser::parser::ParserError;
+use lastuse_sources::source::ROW_NUMBER;
 use lastuse_sources::{FurtherSql, Source};
 
 use crate::functions;
@@ -179,7 +180,11 @@ pub struct Normalizer {
 impl Normalizer {
     /// Plans the SQL of a source.
     pub fn of(source: &Source) -> Result<Self, NormalizeError> {
-        Self::plan_all(&source.name, &source.sql, &source.further)
+        let mut made = Self::plan_all(&source.name, &source.sql, &source.further)?;
+        if source.gives_several_rows() && made.row_number().is_none() {
+            made.fields.push(ROW_NUMBER.to_owned());
+        }
+        Ok(made)
     }
 
     /// Plans `sql`, the only SQL of the source `name`.
@@ -211,6 +216,11 @@ impl Normalizer {
     /// The fields that the SQL names, in the order in which columns of them are wanted.
     pub fn fields(&self) -> &[String] {
         &self.fields
+    }
+
+    /// Which field numbers the rows of a record, if it may be several.
+    pub fn row_number(&self) -> Option<usize> {
+        self.fields.iter().position(|it| it == ROW_NUMBER)
     }
 
     /// The first row of each record: whether there is one, decides for the record.

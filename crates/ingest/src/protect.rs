@@ -338,8 +338,7 @@ impl Memo {
         cleaner: &mut Cleaner,
         event_key: &[u8; 16],
     ) -> Result<Protected, NormalizeError> {
-        let mut protected =
-            self.first(normalizer.first(), &mut chunk, facts, cleaner, event_key)?;
+        let mut protected = self.first(normalizer, &mut chunk, facts, cleaner, event_key)?;
         let Self { fields, further, words, .. } = self;
         let mut tools = Tools { fields, words, cleaner, issuer: &facts.scope };
         let mut rows = Further::new(event_key, &facts.source);
@@ -353,12 +352,13 @@ impl Memo {
     /// The first rows of the records; `chunk` is left with the fields of these.
     fn first(
         &mut self,
-        planned: &Planned,
+        normalizer: &Normalizer,
         chunk: &mut ChunkFields,
         facts: &InputFacts,
         cleaner: &mut Cleaner,
         event_key: &[u8; 16],
     ) -> Result<Protected, NormalizeError> {
+        let planned = normalizer.first();
         let Self { fields, first, words, .. } = self;
         let mut tools = Tools { fields, words, cleaner, issuer: &facts.scope };
         let rows = match first.kept(planned, chunk, &mut tools)? {
@@ -378,16 +378,22 @@ impl Memo {
         first.fill(planned, chunk, &mut tools, &mut texts)?;
         texts[Text::Source as usize] = constant(words, Text::Source, &facts.source);
         texts[Text::FileUid as usize] = constant(words, Text::FileUid, &facts.file_uid);
+        if let Some(field) = normalizer.row_number() {
+            let numbers = chunk.columns[field].iter();
+            let words = &mut words[Text::RecordPart as usize];
+            let code = |it: Option<&str>| it.map_or(NULL, |number| words.intern(number));
+            texts[Text::RecordPart as usize] = Codes::Rows(numbers.map(code).collect());
+        }
         texts[Text::Attribution as usize] = attribution(words, &texts, chunk.rows);
         texts.truncate(Text::COUNT);
         let part = planned.each();
         let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows)?;
         let column = |name: &str| part.position(name).map(|it| &columns[it]);
-        let scope = Text::SourceScope as usize;
-        let scopes = (&texts[scope], &words[scope]);
         let native = column("native_uid");
         let (native_uids, event_keys) =
-            native_uids(native, scopes, facts, event_key, cleaner.redactor(), chunk.rows);
+            native_uids(native, &texts, words, facts, event_key, cleaner.redactor(), chunk.rows);
+        let mut event_counts = numbers(column("event_count"), chunk.rows);
+        count_once(&rows, &texts, words, &mut event_counts);
         Ok(Protected {
             rows,
             native_uids,
@@ -396,7 +402,7 @@ impl Memo {
             observed_times: instants(column("observed_time"), chunk.rows),
             expires_times: instants(column("issued_expires_time"), chunk.rows),
             stages: numbers(column("stage"), chunk.rows),
-            event_counts: numbers(column("event_count"), chunk.rows),
+            event_counts,
             identifiers: Vec::new(),
             texts,
             memo: self.id,
@@ -452,7 +458,8 @@ fn attribution(words: &mut [Dictionary], texts: &[Codes], rows: usize) -> Codes 
 
 fn native_uids(
     native: Option<&Column>,
-    (scopes, words): (&Codes, &Dictionary),
+    texts: &[Codes],
+    words: &[Dictionary],
     facts: &InputFacts,
     event_key: &[u8; 16],
     redactor: &Redactor,
@@ -470,11 +477,34 @@ fn native_uids(
             true => Cow::Borrowed(value),
             false => redactor.redact(value),
         };
-        let scope = words.value(scopes.at(row)).unwrap_or("");
-        keys.push(self::event_key(event_key, &facts.source, scope, &clean, None));
+        let text = |it: Text| words[it as usize].value(texts[it as usize].at(row));
+        let (scope, part) = (text(Text::SourceScope).unwrap_or(""), text(Text::RecordPart));
+        keys.push(self::event_key(event_key, &facts.source, scope, &clean, part));
         uids.push(&clean);
     }
     (uids, keys)
+}
+
+/// Of the rows that one record gives, those that present what its first row presents are no
+/// further attempts.
+fn count_once(rows: &[u32], texts: &[Codes], words: &[Dictionary], counts: &mut [i64]) {
+    let (parts, credentials) = (Text::RecordPart as usize, &texts[Text::CredentialUid as usize]);
+    if let Codes::Same(_) = texts[parts] {
+        return;
+    }
+    let mut first = None;
+    for (row, raw) in rows.iter().enumerate() {
+        let Some(number) = words[parts].value(texts[parts].at(row)) else {
+            first = Some(row);
+            continue;
+        };
+        let before = number.parse().ok().and_then(|it: u32| raw.checked_sub(it.saturating_sub(1)));
+        let same =
+            |it: &usize| before == Some(rows[*it]) && credentials.at(*it) == credentials.at(row);
+        if first.as_ref().is_some_and(same) {
+            counts[row] = 0;
+        }
+    }
 }
 
 /// The keyed hash by which a row is known to have been read before: that of an event, or of

@@ -15,8 +15,13 @@ pub const CATEGORIES: [&str; 5] =
     ["auth", "token_exchange", "upstream", "lifecycle", "secret_read"];
 
 /// Fields of every record, whatever its format: its whole text, its number in the
-/// file (from 1), the name of the file, and the time of the file.
-pub const PSEUDO_FIELDS: [&str; 4] = ["_line", "_record_number", "_file_name", "_file_time"];
+/// file (from 1), the name of the file, the time of the file, and of a record that gives
+/// several rows the number of each but the first (from 2).
+pub const PSEUDO_FIELDS: [&str; 5] =
+    ["_line", "_record_number", "_file_name", "_file_time", ROW_NUMBER];
+
+/// The field with the number of a row among those of its record.
+pub const ROW_NUMBER: &str = "_row_number";
 
 /// Paths that one alias may have.
 const ALIAS_PATHS_MAX: usize = 255;
@@ -142,6 +147,8 @@ pub(crate) enum Look {
     Patterns(Vec<Pattern>),
     /// The pairs of keys and values in it are its members.
     Pairs(PairSyntax),
+    /// Each match gives a row of the record, one match after the other from its start.
+    Every(Pattern),
 }
 
 impl Continuation {
@@ -162,6 +169,7 @@ impl MatchStage {
     pub(crate) fn patterns(&self) -> &[Pattern] {
         match &self.look {
             Look::Patterns(patterns) => patterns,
+            Look::Every(pattern) => std::slice::from_ref(pattern),
             Look::Pairs(_) => &[],
         }
     }
@@ -170,7 +178,7 @@ impl MatchStage {
     pub(crate) fn key<'a>(&self, path: &'a FieldPath) -> Option<&'a str> {
         match self.look {
             Look::Pairs(_) => path.member_of(&self.field),
-            Look::Patterns(_) => None,
+            Look::Patterns(_) | Look::Every(_) => None,
         }
     }
 }
@@ -293,8 +301,18 @@ pub enum SourceError {
         field: String,
     },
     /// A stage that is told two ways to look into its field, or none.
-    #[error("`match[{index}]` of source `{name}` needs either `patterns` or `pairs`")]
+    #[error("`match[{index}]` of source `{name}` needs one of `patterns`, `pairs` and `every`")]
     Look {
+        /// The source.
+        name: String,
+        /// The stage, from 0.
+        index: usize,
+    },
+    /// A stage behind the one that gives rows.
+    #[error(
+        "`match[{index}]` of source `{name}` stands behind one with `every`: put that last, and only one"
+    )]
+    BehindEvery {
         /// The source.
         name: String,
         /// The stage, from 0.
@@ -402,6 +420,7 @@ struct MatchToml {
     field: String,
     patterns: Option<Vec<String>>,
     pairs: Option<PairSyntax>,
+    every: Option<String>,
 }
 
 impl Source {
@@ -436,7 +455,12 @@ impl Source {
         let formats =
             formats.map(|(index, it)| format(name, index, it)).collect::<Result<_, _>>()?;
         let stages = read.stages.into_iter().enumerate();
-        let stages = stages.map(|(index, it)| stage(name, index, it)).collect::<Result<_, _>>()?;
+        let stages: Vec<MatchStage> =
+            stages.map(|(index, it)| stage(name, index, it)).collect::<Result<_, _>>()?;
+        let every = stages.iter().position(|it| matches!(it.look, Look::Every(_)));
+        if let Some(index) = every.map(|it| it + 1).filter(|it| *it < stages.len()) {
+            return Err(SourceError::BehindEvery { name: name.to_owned(), index });
+        }
         let source = Self {
             name: name.to_owned(),
             title: read.title,
@@ -472,6 +496,11 @@ impl Source {
         }
         self.further = further;
         Ok(self)
+    }
+
+    /// Whether one of its records may be several rows, numbered by the field [`ROW_NUMBER`].
+    pub fn gives_several_rows(&self) -> bool {
+        self.stages.last().is_some_and(|it| matches!(it.look, Look::Every(_)))
     }
 
     /// Refuses fields that no format of this source can give, such as a misspelt
@@ -590,15 +619,18 @@ fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, Source
     if read.field != "_line" && PSEUDO_FIELDS.contains(&read.field.as_str()) {
         return Err(SourceError::NoText { name: name.to_owned(), index, field: read.field });
     }
-    let look = match (read.patterns, read.pairs) {
-        (Some(patterns), None) => {
+    let look = match (read.patterns, read.pairs, read.every) {
+        (Some(patterns), None, None) => {
             let patterns = patterns.iter().enumerate();
             let patterns = patterns
                 .map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it))
                 .collect::<Result<_, _>>()?;
             Look::Patterns(patterns)
         }
-        (None, Some(pairs)) => Look::Pairs(pairs),
+        (None, Some(pairs), None) => Look::Pairs(pairs),
+        (None, None, Some(every)) => {
+            Look::Every(compile(name, &format!("match[{index}].every"), &every)?)
+        }
         _ => return Err(SourceError::Look { name: name.to_owned(), index }),
     };
     Ok(MatchStage { field: read.field, look })

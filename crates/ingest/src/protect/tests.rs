@@ -236,3 +236,32 @@ fn a_further_row_cannot_say_when_or_which_event_it_is() {
         assert!(error.to_string().contains("`key.sql` of source `test`"), "{error}");
     }
 }
+
+#[test]
+fn the_rows_of_a_list_are_parts_of_one_record() {
+    let toml = "title = \"t\"\ncategory = \"lifecycle\"\n[[format]]\nkind = \"json\"\n[[match]]\n\
+        field = \"list\"\nevery = '(?<name>\\w+),?'";
+    let sql = r#"SELECT "id" AS native_uid, parse_time("time") AS event_time,
+        "name" AS target_secret_id, "key" AS credential_value FROM raw WHERE "name" <> 'skipped'"#;
+    let source = lastuse_sources::Source::parse("test", toml, sql).unwrap();
+    let normalizer = Normalizer::of(&source).unwrap();
+    let mut protector = protector();
+    let row = |name: &'static str, number: &'static str, key: &'static str| {
+        [("id", "1"), ("time", "2026-01-01T00:00:00Z"), ("name", name), ("key", key)]
+            .into_iter()
+            .chain((!number.is_empty()).then_some(("_row_number", number)))
+            .collect::<Vec<_>>()
+    };
+    let rows =
+        [row("a", "", "k"), row("b", "2", "k"), row("skipped", "3", "k"), row("d", "4", "x")];
+    let rows: Vec<&[(&str, &str)]> = rows.iter().map(Vec::as_slice).collect();
+    let chunk = chunk_of(&mut protector, &normalizer, &rows);
+    let mut words = Words::default();
+    words.learn(&chunk);
+    assert_eq!(chunk.rows, [0, 1, 3]);
+    assert_eq!(words.column(&chunk, Text::RecordPart), ["", "2", "4"]);
+    assert_eq!(words.column(&chunk, Text::TargetSecretId), ["a", "b", "d"]);
+    assert_eq!(chunk.event_counts, [NO_NUMBER, 0, NO_NUMBER]);
+    let key = |part: Option<&str>| event_key(&[1; 16], "test", "s", "1", part);
+    assert_eq!(chunk.event_keys, [key(None), key(Some("2")), key(Some("4"))]);
+}
