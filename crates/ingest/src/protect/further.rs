@@ -52,7 +52,7 @@ impl<'a> Further<'a> {
         Self { event_key, source, rows: HashMap::new() }
     }
 
-    /// Adds the rows that one file of SQL gives. `chunk` has the fields of the first rows.
+    /// Adds the rows that one file of SQL gives. `chunk` has the fields of the rows there are.
     pub(super) fn add(
         &mut self,
         (name, planned): &(String, Planned),
@@ -62,26 +62,13 @@ impl<'a> Further<'a> {
         protected: &mut Protected,
     ) -> Result<(), NormalizeError> {
         let kept = memo.kept(planned, chunk, tools)?;
-        let firsts = kept.unwrap_or_else(|| (0..chunk.rows as u32).collect());
+        let mut firsts = kept.unwrap_or_else(|| (0..chunk.rows as u32).collect());
+        firsts.retain(|it| protected.is_first(*it as usize));
         if firsts.is_empty() {
             return Ok(());
         }
-        let part = planned.each();
-        let mut chunk = chunk.kept(&firsts).map_err(|it| part.failed(it))?;
-        let mut texts = vec![Codes::Same(NULL); Text::COUNT + 1];
-        let issues = planned.names("issued_credential_value");
-        let is_own = |slot: usize| {
-            let own = OWN.iter().chain(ISSUED.iter().filter(|_| issues));
-            own.into_iter().any(|it| *it as usize == slot)
-        };
-        for (slot, codes) in protected.texts.iter().enumerate().filter(|it| !is_own(it.0)) {
-            texts[slot] = codes.picked(&firsts);
-        }
-        memo.fill(planned, &mut chunk, tools, &mut texts)?;
-        texts[Text::Attribution as usize] = attribution(tools.words, &texts, chunk.rows);
-        let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows)?;
-        let expires = part.position("issued_expires_time").map(|it| &columns[it]);
-        let expires = (issues || expires.is_some()).then(|| instants(expires, chunk.rows));
+        let mut chunk = chunk.kept(&firsts).map_err(|it| planned.each().failed(it))?;
+        let (texts, expires) = columns(planned, memo, &mut chunk, tools, &firsts, protected)?;
         for (at, first) in firsts.into_iter().enumerate() {
             let first = first as usize;
             let code = |text: Text| texts[text as usize].at(at);
@@ -94,10 +81,11 @@ impl<'a> Further<'a> {
             // What presents a credential that the record presented before is no further attempt.
             let again = self.has(protected, first, NAMED[0], &code);
             let mut codes: Vec<u32> = texts[..Text::COUNT].iter().map(|it| it.at(at)).collect();
-            let event_key = self.name(name, first, &mut codes, tools.words, protected);
-            self.rows.entry(first).or_default().push(protected.rows.len());
-            protected.push_beside(first, &codes, event_key);
-            let place = protected.rows.len() - 1;
+            codes[Text::RecordPart as usize] = tools.words[Text::RecordPart as usize].intern(name);
+            let place = protected.rows.len();
+            self.rows.entry(first).or_default().push(place);
+            protected.push_beside(first, &codes);
+            protected.event_keys.push(self.key(name, place, tools.words, protected));
             if let Some(expires) = &expires {
                 protected.expires_times[place] = expires[at];
             }
@@ -121,40 +109,52 @@ impl<'a> Further<'a> {
         rows.any(|row| slots.iter().all(|it| protected.texts[*it as usize].at(row) == code(*it)))
     }
 
-    /// Says in `codes` which part of its record the row is; returns the key of the row.
-    fn name(
-        &self,
-        name: &str,
-        first: usize,
-        codes: &mut [u32],
-        words: &mut [Dictionary],
-        protected: &Protected,
-    ) -> u128 {
-        let slot = Text::RecordPart as usize;
-        let part = match words[slot].value(protected.texts[slot].at(first)) {
-            Some(element) => format!("{element}/{name}"),
-            None => name.to_owned(),
-        };
-        codes[slot] = words[slot].intern(&part);
+    /// The key of the row at `place`, which is the part `name` of its record.
+    fn key(&self, name: &str, place: usize, words: &[Dictionary], protected: &Protected) -> u128 {
         let scope = Text::SourceScope as usize;
-        let scope = words[scope].value(codes[scope]).unwrap_or("");
-        match protected.native_uids.get(first) {
-            Some(native) => event_key(self.event_key, self.source, scope, native, Some(&part)),
-            None => 0,
-        }
+        let scope = words[scope].value(protected.texts[scope].at(place)).unwrap_or("");
+        let native = protected.native_uids.get(place);
+        native.map_or(0, |it| event_key(self.event_key, self.source, scope, it, Some(name)))
     }
 }
 
+/// The text columns of the further rows beside the rows `firsts`, and until when what they
+/// say was obtained is valid, if it is not what their first rows say.
+fn columns(
+    planned: &Planned,
+    memo: &mut FileMemo,
+    chunk: &mut ChunkFields,
+    tools: &mut Tools<'_>,
+    firsts: &[u32],
+    protected: &Protected,
+) -> Result<(Vec<Codes>, Option<Vec<i64>>), NormalizeError> {
+    let mut texts = vec![Codes::Same(NULL); Text::COUNT + 1];
+    let issues = planned.names("issued_credential_value");
+    let is_own = |slot: usize| {
+        let own = OWN.iter().chain(ISSUED.iter().filter(|_| issues));
+        own.into_iter().any(|it| *it as usize == slot)
+    };
+    for (slot, codes) in protected.texts.iter().enumerate().filter(|it| !is_own(it.0)) {
+        texts[slot] = codes.picked(firsts);
+    }
+    memo.fill(planned, chunk, tools, &mut texts)?;
+    texts[Text::Attribution as usize] = attribution(tools.words, &texts, chunk.rows);
+    let part = planned.each();
+    let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows)?;
+    let expires = part.position("issued_expires_time").map(|it| &columns[it]);
+    let expires = (issues || expires.is_some()).then(|| instants(expires, chunk.rows));
+    Ok((texts, expires))
+}
+
 impl Protected {
-    /// Appends a row that has all but its texts and its key from the row `first`.
-    fn push_beside(&mut self, first: usize, codes: &[u32], event_key: u128) {
+    /// Appends a row that has all but its texts from the row `first`; its key is still to come.
+    fn push_beside(&mut self, first: usize, codes: &[u32]) {
         let rows = self.rows.len();
         for (column, code) in self.texts.iter_mut().zip(codes) {
             column.push(rows, *code);
         }
         let native = self.native_uids.get(first).unwrap_or("").to_owned();
         self.native_uids.push(&native);
-        self.event_keys.push(event_key);
         self.rows.push(self.rows[first]);
         for numbers in [
             &mut self.event_times,
