@@ -1,4 +1,4 @@
--- events: one row per normalized event.
+-- events: one row per normalized event and further credential that it shows.
 -- Answers: what exactly happened?
 -- Reads: stored_events
 -- `event_uid` is made of the source, its scope and the native id (or, where the log has none, of

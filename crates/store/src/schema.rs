@@ -12,7 +12,8 @@ use deltalake_core::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeU
 /// A table of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    /// One row per normalized event, partitioned by `event_date`.
+    /// One row per normalized event and further credential that it shows, partitioned by
+    /// `event_date`.
     Events,
     /// Events counted per credential, consumer, outcome and hour.
     Usage,
