@@ -386,6 +386,8 @@ impl Memo {
         }
         texts[Text::Attribution as usize] = attribution(words, &texts, chunk.rows);
         texts.truncate(Text::COUNT);
+        let (rows, repeated) = further::without_repetitions(rows, &mut texts, words, chunk)
+            .map_err(|it| planned.each().failed(it))?;
         let part = planned.each();
         let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows)?;
         let column = |name: &str| part.position(name).map(|it| &columns[it]);
@@ -393,7 +395,7 @@ impl Memo {
         let (native_uids, event_keys) =
             native_uids(native, &texts, words, facts, event_key, cleaner.redactor(), chunk.rows);
         let mut event_counts = numbers(column("event_count"), chunk.rows);
-        count_once(&rows, &texts, words, &mut event_counts);
+        repeated.iter().for_each(|row| event_counts[*row] = 0);
         Ok(Protected {
             rows,
             native_uids,
@@ -483,28 +485,6 @@ fn native_uids(
         uids.push(&clean);
     }
     (uids, keys)
-}
-
-/// Of the rows that one record gives, those that present what its first row presents are no
-/// further attempts.
-fn count_once(rows: &[u32], texts: &[Codes], words: &[Dictionary], counts: &mut [i64]) {
-    let (parts, credentials) = (Text::RecordPart as usize, &texts[Text::CredentialUid as usize]);
-    if let Codes::Same(_) = texts[parts] {
-        return;
-    }
-    let mut first = None;
-    for (row, raw) in rows.iter().enumerate() {
-        let Some(number) = words[parts].value(texts[parts].at(row)) else {
-            first = Some(row);
-            continue;
-        };
-        let before = number.parse().ok().and_then(|it: u32| raw.checked_sub(it.saturating_sub(1)));
-        let same =
-            |it: &usize| before == Some(rows[*it]) && credentials.at(*it) == credentials.at(row);
-        if first.as_ref().is_some_and(same) {
-            counts[row] = 0;
-        }
-    }
 }
 
 /// The keyed hash by which a row is known to have been read before: that of an event, or of

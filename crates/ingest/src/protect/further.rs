@@ -146,6 +146,52 @@ fn columns(
     Ok((texts, expires))
 }
 
+/// Of the rows that a list in a record gives, leaves out those that name nothing but what the
+/// record's first row names; returns the rows that stay, and which of these present what the
+/// first presents: they are no further attempts.
+pub(super) fn without_repetitions(
+    rows: Vec<u32>,
+    texts: &mut [Codes],
+    words: &[Dictionary],
+    chunk: &mut ChunkFields,
+) -> Result<(Vec<u32>, Vec<usize>), arrow::error::ArrowError> {
+    let part = Text::RecordPart as usize;
+    if let Codes::Same(_) = texts[part] {
+        return Ok((rows, Vec::new()));
+    }
+    let (mut kept, mut repeated) = (Vec::with_capacity(rows.len()), Vec::new());
+    let mut first = None;
+    for (row, raw) in rows.iter().enumerate() {
+        let same = |slots: &[Text], other: usize| {
+            let code = |it: &Text, row: usize| texts[*it as usize].at(row);
+            slots.iter().all(|it| code(it, row) == code(it, other))
+        };
+        // The rows of a record follow its first one as they were read.
+        let number = words[part].value(texts[part].at(row)).and_then(|it| it.parse::<u32>().ok());
+        let first_raw = number.and_then(|it| raw.checked_sub(it.saturating_sub(1)));
+        match (number, first) {
+            (None, _) => first = Some(row),
+            (Some(_), Some(first)) if first_raw == Some(rows[first]) => {
+                let named = |slots: &&[Text]| texts[slots[0] as usize].at(row) != NULL;
+                if !NAMED.iter().any(|it| named(it) && !same(it, first)) {
+                    continue;
+                }
+                if same(NAMED[0], first) {
+                    repeated.push(kept.len());
+                }
+            }
+            (Some(_), _) => {}
+        }
+        kept.push(row as u32);
+    }
+    if kept.len() == rows.len() {
+        return Ok((rows, repeated));
+    }
+    *chunk = chunk.kept(&kept)?;
+    texts.iter_mut().for_each(|it| *it = it.picked(&kept));
+    Ok((kept.iter().map(|it| rows[*it as usize]).collect(), repeated))
+}
+
 impl Protected {
     /// Appends a row that has all but its texts from the row `first`; its key is still to come.
     fn push_beside(&mut self, first: usize, codes: &[u32]) {

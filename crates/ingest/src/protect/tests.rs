@@ -252,8 +252,13 @@ fn the_rows_of_a_list_are_parts_of_one_record() {
             .chain((!number.is_empty()).then_some(("_row_number", number)))
             .collect::<Vec<_>>()
     };
-    let rows =
-        [row("a", "", "k"), row("b", "2", "k"), row("skipped", "3", "k"), row("d", "4", "x")];
+    let rows = [
+        row("a", "", "k"),
+        row("b", "2", "k"),
+        row("skipped", "3", "k"),
+        row("d", "4", "x"),
+        row("a", "5", "k"),
+    ];
     let rows: Vec<&[(&str, &str)]> = rows.iter().map(Vec::as_slice).collect();
     let chunk = chunk_of(&mut protector, &normalizer, &rows);
     let mut words = Words::default();
