@@ -8,8 +8,8 @@
 -- Cannot show: raw values, unless the device was set to `log_raw` (then they
 -- are fingerprinted like any raw secret); that a token and its accessor are
 -- one credential, where a revocation names only the accessor and that is
--- hashed; tokens that end with their parent; a renewal's new expiry (a renewed
--- token keeps its identity).
+-- hashed; further versions of a delete or destroy that names several; tokens
+-- that end with their parent; a renewal's new expiry (a renewed token keeps its identity).
 --
 -- Choices: A request writes two lines with one id; the response (stage 2)
 -- stands for the event, the request (stage 1) only where no response was
@@ -177,8 +177,9 @@ SELECT
         WHEN "response.secret.lease_id" <> '' THEN regexp_replace("response.secret.lease_id", '^.*/', '')
         WHEN "response.data.metadata.version" IS NOT NULL THEN "response.data.metadata.version"
         WHEN "request.path" LIKE '%/data/%' THEN "response.data.version"
+        WHEN "request.data.versions[0]" LIKE 'hmac-sha256:%' THEN NULL
         WHEN "request.path" LIKE '%/delete/%' OR "request.path" LIKE '%/undelete/%'
-            OR "request.path" LIKE '%/destroy/%' THEN "named_version"
+            OR "request.path" LIKE '%/destroy/%' THEN "request.data.versions[0]"
     END AS target_version,
     CASE
         WHEN "response.data.metadata.version" IS NOT NULL THEN 'response.data.metadata.version'
@@ -220,7 +221,7 @@ SELECT
         WHEN "request.path" LIKE 'sys/%' OR "request.path" LIKE 'identity/%'
             OR COALESCE("request.mount_type", 'kv') <> 'kv' THEN NULL
         WHEN "request.path" LIKE '%/data/%' THEN CASE WHEN "response.data.version" IS NOT NULL THEN 'current' END
-        WHEN "named_version" IS NULL THEN NULL
+        WHEN "request.data.versions[0]" IS NULL OR "request.data.versions[0]" LIKE 'hmac-sha256:%' THEN NULL
         WHEN "request.path" LIKE '%/undelete/%' THEN 'active'
         WHEN "request.path" LIKE '%/delete/%' OR "request.path" LIKE '%/destroy/%' THEN 'inactive'
     END AS target_state,
