@@ -9,7 +9,8 @@
 -- are fingerprinted like any raw secret); that a token and its accessor are
 -- one credential, where a revocation names only the accessor and that is
 -- hashed; further versions of a delete or destroy that names several; tokens
--- that end with their parent; a renewal's new expiry (a renewed token keeps its identity).
+-- that end with their parent; a renewal's new expiry (a renewed token keeps its
+-- identity).
 --
 -- Choices: A request writes two lines with one id; the response (stage 2)
 -- stands for the event, the request (stage 1) only where no response was
