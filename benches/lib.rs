@@ -97,5 +97,5 @@ pub fn extract(
 /// # Panics
 /// When the source's SQL does not plan.
 pub fn normalizer(logs: &Logs) -> Normalizer {
-    Normalizer::plan(&logs.source.name, &logs.source.sql).expect("valid SQL")
+    Normalizer::of(&logs.source).expect("valid SQL")
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use lastuse_sources::{Catalog, Source, SourceError};
+use lastuse_sources::{Catalog, FurtherSql, Source, SourceError};
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../queries/sources");
 
@@ -42,7 +42,12 @@ pub fn load(extra: &[PathBuf]) -> Result<Catalog, CatalogError> {
             let file = folder.get_file(folder.path().join(file));
             file.and_then(|it| it.contents_utf8()).unwrap_or_default()
         };
-        sources.push(parse(&name, text("source.toml"), text("normalize.sql"))?);
+        let further = folder.files().filter_map(|it| {
+            let name = further_name(it.path())?;
+            Some(FurtherSql { name, text: it.contents_utf8().unwrap_or_default().to_owned() })
+        });
+        let further = further.collect();
+        sources.push(parse(&name, text("source.toml"), text("normalize.sql"), further)?);
     }
     for root in extra {
         for source in load_folder(root)? {
@@ -54,24 +59,51 @@ pub fn load(extra: &[PathBuf]) -> Result<Catalog, CatalogError> {
 }
 
 fn load_folder(root: &Path) -> Result<Vec<Source>, CatalogError> {
-    let error = |source| CatalogError::Read { path: root.to_owned(), source };
-    let mut names: Vec<PathBuf> = std::fs::read_dir(root)
-        .and_then(|it| it.map(|entry| entry.map(|it| it.path())).collect())
-        .map_err(error)?;
-    names.sort();
     let mut sources = Vec::new();
-    for folder in names.into_iter().filter(|it| it.join("source.toml").exists()) {
+    for folder in entries(root)?.into_iter().filter(|it| it.join("source.toml").exists()) {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let text = |file: &str| {
             let path = folder.join(file);
             std::fs::read_to_string(&path).map_err(|source| CatalogError::Read { path, source })
         };
-        sources.push(parse(&name, &text("source.toml")?, &text("normalize.sql")?)?);
+        let mut further = Vec::new();
+        for path in entries(&folder)? {
+            if let Some(name) = further_name(&path) {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|source| CatalogError::Read { path, source })?;
+                further.push(FurtherSql { name, text });
+            }
+        }
+        sources.push(parse(&name, &text("source.toml")?, &text("normalize.sql")?, further)?);
     }
     Ok(sources)
 }
 
-fn parse(name: &str, toml: &str, sql: &str) -> Result<Source, CatalogError> {
+/// What stands in a folder, sorted.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
+    let list = std::fs::read_dir(folder);
+    let mut paths: Vec<PathBuf> = list
+        .and_then(|it| it.map(|entry| entry.map(|it| it.path())).collect())
+        .map_err(|source| CatalogError::Read { path: folder.to_owned(), source })?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The name of a further row, if that is what a file of a source's folder is about.
+fn further_name(path: &Path) -> Option<String> {
+    let is_sql = path.extension().is_some_and(|it| it == "sql");
+    let name = path.file_stem()?.to_string_lossy();
+    // Editors keep files of their own beside, whose names begin with a dot.
+    (is_sql && name != "normalize" && !name.starts_with('.')).then(|| name.into_owned())
+}
+
+fn parse(
+    name: &str,
+    toml: &str,
+    sql: &str,
+    further: Vec<FurtherSql>,
+) -> Result<Source, CatalogError> {
     Source::parse(name, toml, sql)
+        .and_then(|it| it.with_further(further))
         .map_err(|it| CatalogError::Source { name: name.to_owned(), source: Box::new(it) })
 }

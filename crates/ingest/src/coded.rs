@@ -36,6 +36,29 @@ impl Codes {
         }
     }
 
+    /// The codes of the rows `places`.
+    pub fn picked(&self, places: &[u32]) -> Codes {
+        match self {
+            Codes::Same(code) => Codes::Same(*code),
+            Codes::Rows(codes) => {
+                Codes::Rows(places.iter().map(|it| codes[*it as usize]).collect())
+            }
+        }
+    }
+
+    /// Appends a row to the `rows` there are.
+    pub fn push(&mut self, rows: usize, code: u32) {
+        match self {
+            Codes::Same(same) if rows == 0 || *same == code => *same = code,
+            Codes::Same(same) => {
+                let mut codes = vec![*same; rows];
+                codes.push(code);
+                *self = Codes::Rows(codes);
+            }
+            Codes::Rows(codes) => codes.push(code),
+        }
+    }
+
     /// The same rows with each code replaced by what `codes` has at its place; what is missing
     /// stays so.
     pub fn through(&self, codes: &[u32]) -> Codes {

@@ -32,7 +32,12 @@ pub fn derive(segment: &Segment, order: &[u32]) -> Vec<(Table, RecordBatch)> {
         (Table::SecretReads, secret_reads(segment, &events)),
         (Table::Lifecycle, lifecycle(segment, &events)),
     ];
-    let counted = [credentials(segment), coverage(segment, &events)];
+    let parts = &segment.texts[Text::RecordPart as usize];
+    let records: Cow<'_, [u32]> = match parts.constant() {
+        Some(NULL) => events,
+        _ => events.iter().copied().filter(|it| parts.code(*it as usize) == NULL).collect(),
+    };
+    let counted = [credentials(segment), coverage(segment, &records)];
     let picked = picked.into_iter().filter(|it| it.1.num_rows() > 0);
     picked.chain(counted.into_iter().filter_map(Rows::finish)).collect()
 }
@@ -201,12 +206,19 @@ fn exchanges(segment: &Segment, events: &[u32]) -> RecordBatch {
     segment.pick(Table::Exchanges, &rows, columns)
 }
 
-/// The rows of one category.
+/// The rows of one category; of the further rows of a record those that say themselves what
+/// was read or changed.
 fn of_category(segment: &Segment, events: &[u32], category: &str) -> Vec<u32> {
     let column = &segment.texts[Text::Category as usize];
+    let has = |text: Text, row: u32| segment.texts[text as usize].code(row as usize) != NULL;
+    let says = |row: u32| {
+        !has(Text::RecordPart, row)
+            || has(Text::TargetSecretId, row)
+            || has(Text::TargetCredentialUid, row)
+    };
     match column.values().iter().position(|it| &**it == category) {
         Some(code) => {
-            let is_it = |row: &u32| column.code(*row as usize) == code as u32;
+            let is_it = |row: &u32| column.code(*row as usize) == code as u32 && says(*row);
             events.iter().copied().filter(is_it).collect()
         }
         None => Vec::new(),
@@ -274,7 +286,8 @@ fn credentials(segment: &Segment) -> Rows {
     rows
 }
 
-/// Event density: how many events of a source and scope fell into each hour.
+/// Event density: how many events of a source and scope fell into each hour, each by its
+/// first row.
 fn coverage(segment: &Segment, order: &[u32]) -> Rows {
     let source = &segment.texts[Text::Source as usize];
     let scope = &segment.texts[Text::SourceScope as usize];

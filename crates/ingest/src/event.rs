@@ -36,6 +36,7 @@ pub enum Text {
     Service,
     Resource,
     FileUid,
+    RecordPart,
     IssuedKind,
     TargetKind,
     VersionEvidence,
@@ -52,7 +53,7 @@ impl Text {
     /// How many there are.
     pub const COUNT: usize = Text::VersionEvidence as usize + 1;
     /// Those that are columns of `events`, with their names there.
-    pub const EVENT_COLUMNS: [(Text, &'static str); 31] = [
+    pub const EVENT_COLUMNS: [(Text, &'static str); 32] = [
         (Text::Source, "source"),
         (Text::SourceScope, "source_scope"),
         (Text::TimeQuality, "time_quality"),
@@ -84,6 +85,7 @@ impl Text {
         (Text::Service, "service"),
         (Text::Resource, "resource"),
         (Text::FileUid, "file_uid"),
+        (Text::RecordPart, "record_part"),
     ];
 }
 

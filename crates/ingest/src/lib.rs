@@ -23,6 +23,7 @@ pub mod protect;
 pub mod rows;
 pub mod seen;
 pub mod segment;
+mod select;
 pub mod stored;
 mod worker;
 

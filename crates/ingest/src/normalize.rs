@@ -1,14 +1,14 @@
 //! Normalize: what the fields of a log mean, as the source's own SQL says.
 //!
-//! A source's `normalize.sql` is one `SELECT ... FROM raw [WHERE ...]`. Its
-//! columns are planned once, in parts: columns that depend on the same fields
-//! stand together, so that a part need only be evaluated for combinations of
-//! their values that are new (see [`crate::memo`]). What is evaluated is the
-//! engine's own expression, directly, on the thread that extracted the fields:
-//! nothing is planned, spawned or polled per chunk.
+//! A source's `normalize.sql` is one `SELECT ... FROM raw [WHERE ...]`, and so is each file of
+//! a further row beside it. Their columns are planned once, in parts: columns that depend on
+//! the same fields stand together, so that a part need only be evaluated for combinations of
+//! their values that are new (see [`crate::memo`]). What is evaluated is the engine's own
+//! expression, directly, on the thread that extracted the fields: nothing is planned, spawned
+//! or polled per chunk.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
@@ -23,110 +23,75 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{
-    Expr, ExprWithAlias, Ident, Query, Select, SelectItem, SetExpr, Statement, Visit,
-    visit_expressions,
-};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias};
+use datafusion::sql::sqlparser::parser::ParserError;
+use lastuse_sources::source::ROW_NUMBER;
+use lastuse_sources::{FurtherSql, Source};
 
 use crate::functions;
+use crate::select::{NUMBER_COLUMNS, Selected, TIME_COLUMNS, is_of_each_row, names_in};
+
+/// A file of a source's SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlFile {
+    /// The source.
+    pub source: String,
+    /// The name of the file, without `.sql`.
+    pub name: String,
+}
+
+impl fmt::Display for SqlFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}.sql` of source `{}`", self.name, self.source)
+    }
+}
 
 /// Why a source's SQL cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NormalizeError {
     /// The text is not SQL.
-    #[error("cannot parse `normalize.sql` of source `{name}`")]
+    #[error("cannot parse {file}")]
     Parse {
-        /// The source.
-        name: String,
+        /// Where it stands.
+        file: SqlFile,
         /// What the parser said.
         source: ParserError,
     },
     /// The SQL is more than one plain SELECT from `raw`.
-    #[error(
-        "`normalize.sql` of source `{name}` must be one `SELECT ... FROM raw [WHERE ...]`: {what}"
-    )]
+    #[error("{file} must be one `SELECT ... FROM raw [WHERE ...]`: {what}")]
     NotPlain {
-        /// The source.
-        name: String,
+        /// Where it stands.
+        file: SqlFile,
         /// What stands there instead.
         what: String,
     },
     /// A column that the events table does not have.
     #[error(
-        "`normalize.sql` of source `{name}` has an output column `{column}` that events do not have; the columns are listed in queries/README.md"
+        "{file} has an output column `{column}` that events do not have; the columns are listed in queries/README.md"
     )]
     UnknownColumn {
-        /// The source.
-        name: String,
+        /// Where it stands.
+        file: SqlFile,
         /// The column.
         column: String,
     },
     /// The engine refused the SQL: an unknown function, a wrong type.
-    #[error("cannot plan `normalize.sql` of source `{name}`")]
+    #[error("cannot plan {file}")]
     Plan {
-        /// The source.
-        name: String,
+        /// Where it stands.
+        file: SqlFile,
         /// What the engine said.
         source: DataFusionError,
     },
     /// A chunk could not be normalized.
-    #[error("cannot normalize records of source `{name}`")]
+    #[error("cannot normalize records with {file}")]
     Evaluate {
-        /// The source.
-        name: String,
+        /// Where the SQL stands.
+        file: SqlFile,
         /// What the engine said.
         source: DataFusionError,
     },
-}
-
-/// Names that `normalize.sql` may give its columns, beside the triples
-/// `*_value`, `*_kind`, `*_scope`.
-const TIME_COLUMNS: [&str; 3] = ["event_time", "observed_time", "issued_expires_time"];
-const NUMBER_COLUMNS: [&str; 2] = ["stage", "event_count"];
-const TEXT_COLUMNS: [&str; 35] = [
-    "native_uid",
-    "time_quality",
-    "category",
-    "action",
-    "outcome",
-    "reason",
-    "reason_class",
-    "credential_value",
-    "credential_kind",
-    "credential_scope",
-    "attribution",
-    "via_service",
-    "issued_credential_value",
-    "issued_credential_kind",
-    "issued_credential_scope",
-    "issued_ttl_source",
-    "target_secret_id",
-    "target_version",
-    "target_credential_value",
-    "target_credential_kind",
-    "target_credential_scope",
-    "target_state",
-    "principal",
-    "workload",
-    "workload_evidence",
-    "instance",
-    "source_ip",
-    "user_agent",
-    "account",
-    "region",
-    "environment",
-    "service",
-    "resource",
-    "source_scope",
-    "version_evidence",
-];
-
-/// What every row has a value of its own for: evaluated for all rows.
-fn is_of_each_row(column: &str) -> bool {
-    column == "native_uid" || TIME_COLUMNS.contains(&column) || NUMBER_COLUMNS.contains(&column)
 }
 
 /// Credentials of an event. What a value means depends on its kind and its issuer,
@@ -159,7 +124,7 @@ impl Column {
 /// Columns of a source's SQL that depend on the same fields.
 #[derive(Debug)]
 pub struct Part {
-    source: String,
+    file: SqlFile,
     fields: Vec<usize>,
     schema: SchemaRef,
     names: Vec<String>,
@@ -200,7 +165,7 @@ impl Part {
     }
 
     pub(crate) fn failed(&self, source: impl Into<DataFusionError>) -> NormalizeError {
-        NormalizeError::Evaluate { name: self.source.clone(), source: source.into() }
+        NormalizeError::Evaluate { file: self.file.clone(), source: source.into() }
     }
 }
 
@@ -208,28 +173,44 @@ impl Part {
 #[derive(Debug)]
 pub struct Normalizer {
     fields: Vec<String>,
-    filter: Option<Part>,
-    rows: Part,
-    parts: Vec<Part>,
+    first: Planned,
+    further: Vec<(String, Planned)>,
 }
 
 impl Normalizer {
-    /// Plans the SQL of the source `name`.
-    pub fn plan(name: &str, sql: &str) -> Result<Self, NormalizeError> {
-        let query = parse(name, sql)?;
-        let select = plain_select(name, &query)?;
-        let fields = field_names(&query);
-        let planner = Planner { source: name, fields: &fields, state: state() };
-        let columns = columns_of(name, select)?;
-        let filter = select.selection.iter().map(|it| (String::new(), it)).collect::<Vec<_>>();
-        let filter = filter.first().map(|_| planner.part(&filter)).transpose()?;
-        let each: Vec<_> = columns.iter().filter(|it| is_of_each_row(&it.0)).cloned().collect();
-        let rows = planner.part(&each)?;
-        let mut parts = Vec::new();
-        for group in planner.grouped(&columns) {
-            parts.push(planner.part(&group)?);
+    /// Plans the SQL of a source.
+    pub fn of(source: &Source) -> Result<Self, NormalizeError> {
+        let mut made = Self::plan_all(&source.name, &source.sql, &source.further)?;
+        if source.gives_several_rows() && made.row_number().is_none() {
+            made.fields.push(ROW_NUMBER.to_owned());
         }
-        Ok(Self { filter, rows, parts, fields })
+        Ok(made)
+    }
+
+    /// Plans `sql`, the only SQL of the source `name`.
+    pub fn plan(name: &str, sql: &str) -> Result<Self, NormalizeError> {
+        Self::plan_all(name, sql, &[])
+    }
+
+    fn plan_all(name: &str, sql: &str, further: &[FurtherSql]) -> Result<Self, NormalizeError> {
+        let file = |it: &str| SqlFile { source: name.to_owned(), name: it.to_owned() };
+        let first = Selected::parse(file("normalize"), sql)?;
+        let further: Vec<Selected> = further
+            .iter()
+            .map(|it| Selected::parse_further(file(&it.name), &it.text))
+            .collect::<Result<_, _>>()?;
+        let all = further.iter().chain([&first]);
+        let fields: BTreeSet<&String> = all.flat_map(|it| &it.fields).collect();
+        let fields: Vec<String> = fields.into_iter().cloned().collect();
+        let state = state();
+        let issuer = first.columns.iter().find(|it| it.0 == "source_scope");
+        let plan = |it: &Selected| {
+            Planner { file: &it.file, fields: &fields, state: &state, issuer }.file(it)
+        };
+        let named = |it: &Selected| Ok((it.file.name.clone(), plan(it)?));
+        let (first, further) =
+            (plan(&first)?, further.iter().map(named).collect::<Result<_, _>>()?);
+        Ok(Self { first, further, fields })
     }
 
     /// The fields that the SQL names, in the order in which columns of them are wanted.
@@ -237,14 +218,45 @@ impl Normalizer {
         &self.fields
     }
 
+    /// Which field numbers the rows of a record, if it may be several.
+    pub fn row_number(&self) -> Option<usize> {
+        self.fields.iter().position(|it| it == ROW_NUMBER)
+    }
+
+    /// The first row of each record: whether there is one, decides for the record.
+    pub fn first(&self) -> &Planned {
+        &self.first
+    }
+
+    /// Further rows that a record may give, by name. They have the columns of the first but
+    /// for those that they name, and for those of credentials.
+    pub fn further(&self) -> &[(String, Planned)] {
+        &self.further
+    }
+}
+
+/// One file of SQL: at most one row for each record.
+#[derive(Debug)]
+pub struct Planned {
+    filter: Option<Part>,
+    each: Part,
+    parts: Vec<Part>,
+}
+
+impl Planned {
     /// Which rows stay, as one column without a name; the SQL's WHERE.
     pub fn filter(&self) -> Option<&Part> {
         self.filter.as_ref()
     }
 
     /// The id, times and numbers of events.
-    pub fn rows(&self) -> &Part {
-        &self.rows
+    pub fn each(&self) -> &Part {
+        &self.each
+    }
+
+    /// Whether the SQL names the column.
+    pub fn names(&self, column: &str) -> bool {
+        self.parts.iter().chain([&self.each]).any(|it| it.position(column).is_some())
     }
 
     /// All other columns. Those of a credential make a part of their own, that has its
@@ -256,23 +268,37 @@ impl Normalizer {
 }
 
 /// A column's name and its SQL.
-type Item<'a> = (String, &'a Expr);
+type Item<'a> = &'a (String, Expr);
 
 struct Planner<'a> {
-    source: &'a str,
+    file: &'a SqlFile,
+    /// Of all files of the source.
     fields: &'a [String],
-    state: SessionState,
+    state: &'a SessionState,
+    /// The scope of the log, as the first row has it.
+    issuer: Option<Item<'a>>,
 }
 
 impl Planner<'_> {
+    fn file(&self, selected: &Selected) -> Result<Planned, NormalizeError> {
+        let filter = selected.condition.clone().map(|it| (String::new(), it));
+        let filter = filter.as_ref().map(|it| self.part(&[it])).transpose()?;
+        let columns: Vec<Item<'_>> = selected.columns.iter().collect();
+        let each: Vec<_> = columns.iter().copied().filter(|it| is_of_each_row(&it.0)).collect();
+        let each = self.part(&each)?;
+        let groups = self.grouped(&columns);
+        let parts = groups.iter().map(|it| self.part(it)).collect::<Result<_, _>>()?;
+        Ok(Planned { filter, each, parts })
+    }
+
     /// Columns of one fate together: each credential's, then those of the same fields.
-    fn grouped<'e>(&self, columns: &[Item<'e>]) -> Vec<Vec<Item<'e>>> {
-        let named = |name: &str| columns.iter().find(|it| it.0 == name).cloned();
+    fn grouped<'e>(&'e self, columns: &[Item<'e>]) -> Vec<Vec<Item<'e>>> {
+        let named = |name: &str| columns.iter().find(|it| it.0 == name).copied();
         let mut groups: Vec<Vec<Item<'e>>> = Vec::new();
         for credential in CREDENTIALS {
             let own = ["value", "kind", "scope"].map(|it| named(&format!("{credential}_{it}")));
             if own[0].is_some() {
-                groups.push(own.into_iter().chain([named("source_scope")]).flatten().collect());
+                groups.push(own.into_iter().chain([self.issuer]).flatten().collect());
             }
         }
         let of_credentials = groups.len();
@@ -283,10 +309,10 @@ impl Planner<'_> {
             if is_credential || is_of_each_row(&column.0) {
                 continue;
             }
-            let fields = self.fields_of(column.1);
+            let fields = self.fields_of(&column.1);
             match rest.iter_mut().find(|it| it.0 == fields) {
-                Some(group) => group.1.push(column.clone()),
-                None => rest.push((fields, vec![column.clone()])),
+                Some(group) => group.1.push(*column),
+                None => rest.push((fields, vec![*column])),
             }
         }
         // What depends on some of another group's fields has no more combinations than that.
@@ -317,15 +343,15 @@ impl Planner<'_> {
     }
 
     fn part(&self, items: &[Item<'_>]) -> Result<Part, NormalizeError> {
-        let error = |source| NormalizeError::Plan { name: self.source.to_owned(), source };
-        let fields: BTreeSet<usize> = items.iter().flat_map(|it| self.fields_of(it.1)).collect();
+        let error = |source| NormalizeError::Plan { file: self.file.clone(), source };
+        let fields: BTreeSet<usize> = items.iter().flat_map(|it| self.fields_of(&it.1)).collect();
         let fields: Vec<usize> = fields.into_iter().collect();
         let field = |at: &usize| Field::new(&self.fields[*at], DataType::Utf8View, true);
         let schema = Arc::new(Schema::new(fields.iter().map(field).collect::<Vec<_>>()));
         let named = DFSchema::try_from(schema.as_ref().clone()).map_err(error)?;
-        let plan = |it: &Item<'_>| self.expression(it.1, &named).map_err(error);
+        let plan = |it: &Item<'_>| self.expression(&it.1, &named).map_err(error);
         Ok(Part {
-            source: self.source.to_owned(),
+            file: self.file.clone(),
             columns: items.iter().map(plan).collect::<Result<_, _>>()?,
             names: items.iter().map(|it| it.0.clone()).collect(),
             fields,
@@ -362,85 +388,6 @@ fn state() -> SessionState {
         context.register_udf(function);
     }
     context.state()
-}
-
-fn is_event_column(name: &str) -> bool {
-    TIME_COLUMNS.contains(&name) || NUMBER_COLUMNS.contains(&name) || TEXT_COLUMNS.contains(&name)
-}
-
-fn parse(name: &str, sql: &str) -> Result<Query, NormalizeError> {
-    let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql)
-        .map_err(|source| NormalizeError::Parse { name: name.to_owned(), source })?;
-    match (statements.pop(), statements.is_empty()) {
-        (Some(Statement::Query(query)), true) => Ok(*query),
-        _ => Err(not_plain(name, "more or other than one query")),
-    }
-}
-
-fn not_plain(name: &str, what: &str) -> NormalizeError {
-    NormalizeError::NotPlain { name: name.to_owned(), what: what.to_owned() }
-}
-
-/// The fields that the query names, sorted: its quoted identifiers, and unquoted ones as
-/// the engine reads them.
-fn field_names(query: &Query) -> Vec<String> {
-    names_in(query).into_iter().collect()
-}
-
-fn names_in(node: &impl Visit) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let _ = visit_expressions(node, |expression| {
-        if let Expr::Identifier(identifier) = expression {
-            names.insert(name_of(identifier));
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    names
-}
-
-fn name_of(identifier: &Ident) -> String {
-    match identifier.quote_style {
-        Some(_) => identifier.value.clone(),
-        None => identifier.value.to_lowercase(),
-    }
-}
-
-/// The SELECT of a query that is nothing but columns and a condition.
-fn plain_select<'a>(name: &str, query: &'a Query) -> Result<&'a Select, NormalizeError> {
-    let SetExpr::Select(select) = query.body.as_ref() else {
-        return Err(not_plain(name, "it is not a SELECT"));
-    };
-    let columns: Vec<String> = select.projection.iter().map(ToString::to_string).collect();
-    let mut plain = format!("SELECT {} FROM raw", columns.join(", "));
-    if let Some(condition) = &select.selection {
-        plain.push_str(&format!(" WHERE {condition}"));
-    }
-    if query.to_string() != plain {
-        return Err(not_plain(name, "it has more than columns, FROM raw and a condition"));
-    }
-    Ok(select)
-}
-
-fn columns_of<'a>(name: &str, select: &'a Select) -> Result<Vec<Item<'a>>, NormalizeError> {
-    let mut columns: Vec<Item<'a>> = Vec::with_capacity(select.projection.len());
-    for item in &select.projection {
-        let (column, expression) = match item {
-            SelectItem::ExprWithAlias { expr, alias } => (name_of(alias), expr),
-            SelectItem::UnnamedExpr(expr @ Expr::Identifier(it)) => (name_of(it), expr),
-            other => {
-                let column = other.to_string();
-                return Err(NormalizeError::UnknownColumn { name: name.to_owned(), column });
-            }
-        };
-        if !is_event_column(&column) {
-            return Err(NormalizeError::UnknownColumn { name: name.to_owned(), column });
-        }
-        if columns.iter().any(|it| it.0 == column) {
-            return Err(not_plain(name, &format!("two columns are called `{column}`")));
-        }
-        columns.push((column, expression));
-    }
-    Ok(columns)
 }
 
 /// Brings a column to the type its name stands for: text, instant or number; the condition
@@ -480,18 +427,19 @@ mod tests {
             'x' AS service FROM raw WHERE "eventID" <> 'b'"#;
         let normalizer = Normalizer::plan("test", sql).unwrap();
         assert_eq!(normalizer.fields(), ["errorCode", "eventID", "eventTime"]);
-        let filter = normalizer.filter().unwrap();
+        let filter = normalizer.first().filter().unwrap();
         assert_eq!(filter.fields(), [1]);
         let kept = filter.evaluate(vec![text(&[Some("a"), Some("b"), None])], 3).unwrap();
         let Column::Rows(kept) = &kept[0] else { panic!() };
         let kept = kept.as_boolean();
         assert!(kept.value(0) && !kept.value(1) && kept.is_null(2));
-        assert_eq!(normalizer.rows().names(), ["native_uid", "event_time"]);
+        assert_eq!(normalizer.first().each().names(), ["native_uid", "event_time"]);
         let times = text(&[Some("2026-01-01T00:00:00Z"), Some("junk")]);
-        let rows = normalizer.rows().evaluate(vec![text(&[Some("a"), None]), times], 2).unwrap();
+        let rows =
+            normalizer.first().each().evaluate(vec![text(&[Some("a"), None]), times], 2).unwrap();
         let Column::Rows(time) = &rows[1] else { panic!() };
         assert!(time.is_valid(0) && time.is_null(1));
-        let [service, outcome] = normalizer.parts() else { panic!() };
+        let [service, outcome] = normalizer.first().parts() else { panic!() };
         assert_eq!((service.fields(), outcome.fields()), (&[][..], &[0][..]));
         let values = outcome.evaluate(vec![text(&[None, Some("E")])], 2).unwrap();
         assert_eq!((values[0].text(0), values[0].text(1)), (Some("success"), Some("error")));
@@ -502,7 +450,8 @@ mod tests {
     fn a_text_is_what_stands_in_the_file() {
         let sql = r#"SELECT replace("a", '''''', '''') AS action FROM raw"#;
         let normalizer = Normalizer::plan("test", sql).unwrap();
-        let values = normalizer.parts()[0].evaluate(vec![text(&[Some("it''s 'x'")])], 1).unwrap();
+        let values =
+            normalizer.first().parts()[0].evaluate(vec![text(&[Some("it''s 'x'")])], 1).unwrap();
         assert_eq!(values[0].text(0), Some("it's 'x'"));
     }
 
@@ -511,7 +460,7 @@ mod tests {
         let sql = r#"SELECT "key" AS credential_value, 'api_key' AS credential_kind,
             "account" AS source_scope, "account" AS account, "user" AS principal FROM raw"#;
         let normalizer = Normalizer::plan("test", sql).unwrap();
-        let parts: Vec<_> = normalizer.parts().iter().map(Part::names).collect();
+        let parts: Vec<_> = normalizer.first().parts().iter().map(Part::names).collect();
         assert_eq!(
             parts,
             [
@@ -527,7 +476,7 @@ mod tests {
         let sql = r#"SELECT concat("a", "b") AS action, concat("a", "b", "c") AS reason,
             "a" AS region, concat("d", "e") AS service FROM raw"#;
         let normalizer = Normalizer::plan("test", sql).unwrap();
-        let parts: Vec<_> = normalizer.parts().iter().map(Part::names).collect();
+        let parts: Vec<_> = normalizer.first().parts().iter().map(Part::names).collect();
         assert_eq!(parts, [&["region"][..], &["service"], &["reason", "action"]]);
     }
 

@@ -367,9 +367,10 @@ impl Committer<'_> {
 
     fn take_chunk(&mut self, state: &mut FileState, chunk: Chunk) -> Result<(), IngestError> {
         let rows = chunk.rows.event_times.len();
+        let first_rows = (0..rows).filter(|it| chunk.rows.is_first(*it)).count();
         let mut counts = Counts {
             rejected: chunk.rejects.len() as u64,
-            skipped: chunk.records - chunk.rejects.len() as u64 - rows as u64,
+            skipped: chunk.records - chunk.rejects.len() as u64 - first_rows as u64,
             ..Counts::default()
         };
         for reject in &chunk.rejects {
@@ -378,24 +379,27 @@ impl Committer<'_> {
         let mut kept = Vec::with_capacity(rows);
         for row in 0..rows {
             let time = chunk.rows.event_times[row];
+            // A record counts once, by its first row.
+            let is_first = chunk.rows.is_first(row);
             if time == NO_NUMBER {
+                if !is_first {
+                    continue;
+                }
                 let number = chunk.record_numbers[chunk.rows.rows[row] as usize];
                 self.reject(state, number, NO_NUMBER, "no event time that can be read");
                 counts.rejected += 1;
                 continue;
             }
-            match self.verdict(&chunk, row, time, kept.len())? {
-                Verdict::Duplicate => {
-                    counts.duplicate += 1;
-                    continue;
-                }
-                Verdict::Replaces(earlier) => {
-                    // The two records are one event: one of them is accepted.
-                    self.segment.replace(earlier);
-                    counts.duplicate += 1;
-                }
-                Verdict::Completes => counts.duplicate += 1,
-                Verdict::New => counts.accepted += 1,
+            let verdict = self.verdict(&chunk, row, time, kept.len())?;
+            match verdict {
+                Verdict::New => counts.accepted += u64::from(is_first),
+                // Two records that are one event: one of them is accepted.
+                _ => counts.duplicate += u64::from(is_first),
+            }
+            match verdict {
+                Verdict::Duplicate => continue,
+                Verdict::Replaces(earlier) => self.segment.replace(earlier),
+                Verdict::Completes | Verdict::New => {}
             }
             kept.push(row as u32);
             widen(&mut state.event_times, time);
@@ -462,7 +466,7 @@ impl Committer<'_> {
     /// Reads back which native ids the table has for a day.
     fn load_day(&mut self, day: i32) -> Result<(), IngestError> {
         let files = self.days.get(&day).map_or(&[][..], Vec::as_slice);
-        let columns = ["source", "source_scope", "native_uid", "stage"];
+        let columns = ["source", "source_scope", "native_uid", "record_part", "stage"];
         let mut keys = Vec::new();
         for batch in self.ingest.store.read(files, Table::Events, &columns) {
             let rows = Stored::new(&batch?);

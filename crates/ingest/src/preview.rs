@@ -99,7 +99,7 @@ pub fn preview(
         Preview { reason: detection.reason, tried: detection.tried, ..Preview::default() };
     let Some((source, format)) = detection.source else { return Ok(preview) };
     preview.source = Some(source.name.clone());
-    let normalizer = Normalizer::plan(&source.name, &source.sql)?;
+    let normalizer = Normalizer::of(&source)?;
     let fields = normalizer.fields();
     let context = FileContext {
         name: name.into_owned(),
@@ -126,10 +126,14 @@ pub fn preview(
     let mut protector = Protector::new(key, redactor, [0; 16], [0; 16]);
     let rows = protector.protect(&normalizer, arrays, count, &facts(&source))?;
     preview.row_count = rows.rows.len() as u64;
-    preview.skipped = info.records - info.rejects.len() as u64 - preview.row_count;
+    let first_rows = (0..rows.rows.len()).filter(|it| rows.is_first(*it)).count() as u64;
+    preview.skipped = info.records - info.rejects.len() as u64 - first_rows;
     preview.rejects = info.rejects;
     let timed = |row: &u32| rows.event_times[*row as usize] != NO_NUMBER;
-    let kept: Vec<u32> = (0..rows.rows.len() as u32).filter(timed).take(limit).collect();
+    let mut kept: Vec<u32> = (0..rows.rows.len() as u32).filter(timed).collect();
+    // All rows of a record together.
+    kept.sort_by_key(|it| rows.rows[*it as usize]);
+    kept.truncate(limit);
     let mut words = Segment::translations();
     words.iter_mut().zip(&rows.values).for_each(|(it, values)| it.learn(values));
     let mut segment = Segment::new();

@@ -19,9 +19,14 @@ use crate::clean::{Cleaner, GIVEN_ATTRIBUTION, Maker, default_of, makers};
 use crate::coded::{Codes, Dictionary, NULL};
 use crate::event::{Identifier, NO_NUMBER, Text, Texts};
 use crate::memo::{Combinations, Fields, keyed};
-use crate::normalize::{Column, NormalizeError, Normalizer, Part};
+use crate::normalize::{Column, NormalizeError, Normalizer, Part, Planned};
 
-/// Rows of one chunk with nothing raw in them.
+mod further;
+
+use further::Further;
+
+/// Rows of one chunk with nothing raw in them: first those that stand for a record each, then
+/// the further ones that some of the records give.
 #[derive(Debug)]
 pub struct Protected {
     /// For each row, the extracted row it came from.
@@ -36,7 +41,7 @@ pub struct Protected {
     pub retired: Vec<u64>,
     /// The native event ids, redacted.
     pub native_uids: Texts,
-    /// A keyed hash of source, scope and native id; 0 without native id.
+    /// A keyed hash of source, scope, native id and part; 0 without native id.
     pub event_keys: Vec<u128>,
     /// Microseconds since 1970 or `NO_NUMBER`, as the next three.
     pub event_times: Vec<i64>,
@@ -50,6 +55,13 @@ pub struct Protected {
     pub event_counts: Vec<i64>,
     /// Identifiers that this worker had not met before.
     pub identifiers: Vec<Identifier>,
+}
+
+impl Protected {
+    /// Whether a row is the first of its record, which stands for it in all counts.
+    pub fn is_first(&self, row: usize) -> bool {
+        self.texts[Text::RecordPart as usize].at(row) == NULL
+    }
 }
 
 /// What stands for a whole input.
@@ -139,7 +151,7 @@ impl ChunkFields {
         Self { numbers: vec![None; columns.len()], columns, rows }
     }
 
-    fn kept(self, kept: &[u32]) -> Result<Self, arrow::error::ArrowError> {
+    fn kept(&self, kept: &[u32]) -> Result<Self, arrow::error::ArrowError> {
         let places = UInt32Array::from(kept.to_vec());
         let columns =
             self.columns.iter().map(|it| Ok(take(it, &places, None)?.as_string_view().clone()));
@@ -155,12 +167,26 @@ impl ChunkFields {
 struct Memo {
     id: u64,
     fields: Fields,
-    filter: Option<PartMemo>,
-    parts: Vec<PartMemo>,
+    first: FileMemo,
+    further: Vec<FileMemo>,
     /// The values of text columns, by `Text as usize`; then those of `GIVEN_ATTRIBUTION`.
     words: Vec<Dictionary>,
     /// How many of the words were sent on.
     sent: Vec<usize>,
+}
+
+/// What has been worked out for one file of its SQL.
+struct FileMemo {
+    filter: Option<PartMemo>,
+    parts: Vec<PartMemo>,
+}
+
+/// What it takes to work something out.
+struct Tools<'a> {
+    fields: &'a mut Fields,
+    words: &'a mut [Dictionary],
+    cleaner: &'a mut Cleaner,
+    issuer: &'a str,
 }
 
 /// The combinations that a part's columns depend on, and what they make.
@@ -183,11 +209,9 @@ impl PartMemo {
         &mut self,
         part: &Part,
         chunk: &mut ChunkFields,
-        fields: &mut Fields,
-        words: &mut [Dictionary],
-        cleaner: &mut Cleaner,
-        issuer: &str,
+        tools: &mut Tools<'_>,
     ) -> Result<Codes, NormalizeError> {
+        let Tools { fields, words, cleaner, issuer } = tools;
         if chunk.rows == 0 {
             return Ok(Codes::Same(NULL));
         }
@@ -221,14 +245,74 @@ impl PartMemo {
     }
 }
 
+impl FileMemo {
+    fn new(planned: &Planned, facts: &InputFacts) -> Self {
+        let parts = planned.parts().iter().map(|it| PartMemo::new(it, facts)).collect();
+        Self { filter: planned.filter().map(|it| PartMemo::new(it, facts)), parts }
+    }
+
+    /// Forgets parts with very many combinations, and those of fields that were forgotten.
+    fn trim(&mut self, planned: &Planned, forgotten: &[usize]) {
+        let parts = planned.filter().into_iter().zip(&mut self.filter);
+        for (part, memo) in parts.chain(planned.parts().iter().zip(&mut self.parts)) {
+            let is_stale = part.fields().iter().any(|it| forgotten.contains(it));
+            if is_stale || memo.combinations.len() > MEMO_ENTRIES {
+                memo.combinations = Combinations::new(part.fields().len());
+                memo.made.iter_mut().for_each(Vec::clear);
+            }
+        }
+    }
+
+    /// The rows that the condition keeps; none if it keeps all.
+    fn kept(
+        &mut self,
+        planned: &Planned,
+        chunk: &mut ChunkFields,
+        tools: &mut Tools<'_>,
+    ) -> Result<Option<Vec<u32>>, NormalizeError> {
+        let (Some(part), Some(memo)) = (planned.filter(), &mut self.filter) else {
+            return Ok(None);
+        };
+        let found = memo.combine(part, chunk, tools)?;
+        if chunk.rows == 0 {
+            return Ok(None);
+        }
+        let verdicts = &memo.made[0];
+        let holds = |row: &u32| verdicts[found.at(*row as usize) as usize] == 1;
+        if let Codes::Same(_) = found {
+            return Ok(if holds(&0) { None } else { Some(Vec::new()) });
+        }
+        let kept: Vec<u32> = (0..chunk.rows as u32).filter(holds).collect();
+        Ok((kept.len() < chunk.rows).then_some(kept))
+    }
+
+    /// Puts the columns that the SQL names in their places.
+    fn fill(
+        &mut self,
+        planned: &Planned,
+        chunk: &mut ChunkFields,
+        tools: &mut Tools<'_>,
+        texts: &mut [Codes],
+    ) -> Result<(), NormalizeError> {
+        for (part, memo) in planned.parts().iter().zip(&mut self.parts) {
+            let found = memo.combine(part, chunk, tools)?;
+            for (maker, made) in memo.makers.iter().zip(&memo.made) {
+                texts[maker.slot()] = found.through(made);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Memo {
     fn new(normalizer: &Normalizer, facts: &InputFacts, key: [u8; 16]) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let further = normalizer.further().iter();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             fields: Fields::new(key, normalizer.fields().len()),
-            filter: normalizer.filter().map(|it| PartMemo::new(it, facts)),
-            parts: normalizer.parts().iter().map(|it| PartMemo::new(it, facts)).collect(),
+            first: FileMemo::new(normalizer.first(), facts),
+            further: further.map(|it| FileMemo::new(&it.1, facts)).collect(),
             words: (0..=GIVEN_ATTRIBUTION).map(|_| Dictionary::default()).collect(),
             sent: vec![0; Text::COUNT],
         }
@@ -241,50 +325,77 @@ impl Memo {
     /// Forgets what hardly ever comes again: fields and parts with very many values.
     fn trim(&mut self, normalizer: &Normalizer) {
         let forgotten = self.fields.forget_above(MEMO_ENTRIES);
-        let parts = normalizer.filter().into_iter().zip(&mut self.filter);
-        for (part, memo) in parts.chain(normalizer.parts().iter().zip(&mut self.parts)) {
-            let is_stale = part.fields().iter().any(|it| forgotten.contains(it));
-            if is_stale || memo.combinations.len() > MEMO_ENTRIES {
-                memo.combinations = Combinations::new(part.fields().len());
-                memo.made.iter_mut().for_each(Vec::clear);
-            }
-        }
+        self.first.trim(normalizer.first(), &forgotten);
+        let further = normalizer.further().iter().zip(&mut self.further);
+        further.for_each(|((_, planned), memo)| memo.trim(planned, &forgotten));
     }
 
     fn protect(
         &mut self,
         normalizer: &Normalizer,
-        chunk: ChunkFields,
+        mut chunk: ChunkFields,
         facts: &InputFacts,
         cleaner: &mut Cleaner,
         event_key: &[u8; 16],
     ) -> Result<Protected, NormalizeError> {
-        let (rows, mut chunk) = self.filter(normalizer, chunk, facts, cleaner)?;
+        let mut protected = self.first(normalizer, &mut chunk, facts, cleaner, event_key)?;
+        let Self { fields, further, words, .. } = self;
+        let mut tools = Tools { fields, words, cleaner, issuer: &facts.scope };
+        let mut rows = Further::new(event_key, &facts.source);
+        for (file, memo) in normalizer.further().iter().zip(further) {
+            rows.add(file, memo, &mut chunk, &mut tools, &mut protected)?;
+        }
+        protected.values = self.unsent();
+        Ok(protected)
+    }
+
+    /// The first rows of the records; `chunk` is left with the fields of these.
+    fn first(
+        &mut self,
+        normalizer: &Normalizer,
+        chunk: &mut ChunkFields,
+        facts: &InputFacts,
+        cleaner: &mut Cleaner,
+        event_key: &[u8; 16],
+    ) -> Result<Protected, NormalizeError> {
+        let planned = normalizer.first();
+        let Self { fields, first, words, .. } = self;
+        let mut tools = Tools { fields, words, cleaner, issuer: &facts.scope };
+        let rows = match first.kept(planned, chunk, &mut tools)? {
+            None => (0..chunk.rows as u32).collect(),
+            Some(kept) => {
+                let failed = |it| planned.each().failed(it);
+                *chunk = chunk.kept(&kept).map_err(failed)?;
+                kept
+            }
+        };
         let mut texts = vec![Codes::Same(NULL); Text::COUNT + 1];
         for name in ["source_scope", "category", "outcome"] {
             if let (Some(text), Some(default)) = (Text::named(name), default_of(name, facts)) {
-                texts[text as usize] = self.constant(text, &default);
+                texts[text as usize] = constant(tools.words, text, &default);
             }
         }
-        for (part, memo) in normalizer.parts().iter().zip(&mut self.parts) {
-            let (fields, words) = (&mut self.fields, &mut self.words);
-            let found = memo.combine(part, &mut chunk, fields, words, cleaner, &facts.scope)?;
-            for (maker, made) in memo.makers.iter().zip(&memo.made) {
-                texts[maker.slot()] = found.through(made);
-            }
+        first.fill(planned, chunk, &mut tools, &mut texts)?;
+        texts[Text::Source as usize] = constant(words, Text::Source, &facts.source);
+        texts[Text::FileUid as usize] = constant(words, Text::FileUid, &facts.file_uid);
+        if let Some(field) = normalizer.row_number() {
+            let numbers = chunk.columns[field].iter();
+            let words = &mut words[Text::RecordPart as usize];
+            let code = |it: Option<&str>| it.map_or(NULL, |number| words.intern(number));
+            texts[Text::RecordPart as usize] = Codes::Rows(numbers.map(code).collect());
         }
-        texts[Text::Source as usize] = self.constant(Text::Source, &facts.source);
-        texts[Text::FileUid as usize] = self.constant(Text::FileUid, &facts.file_uid);
-        texts[Text::Attribution as usize] = self.attribution(&texts, chunk.rows);
+        texts[Text::Attribution as usize] = attribution(words, &texts, chunk.rows);
         texts.truncate(Text::COUNT);
-        let part = normalizer.rows();
+        let (rows, repeated) = further::without_repetitions(rows, &mut texts, words, chunk)
+            .map_err(|it| planned.each().failed(it))?;
+        let part = planned.each();
         let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows)?;
         let column = |name: &str| part.position(name).map(|it| &columns[it]);
-        let scope = Text::SourceScope as usize;
-        let scopes = (&texts[scope], &self.words[scope]);
         let native = column("native_uid");
         let (native_uids, event_keys) =
-            native_uids(native, scopes, facts, event_key, cleaner.redactor(), chunk.rows);
+            native_uids(native, &texts, words, facts, event_key, cleaner.redactor(), chunk.rows);
+        let mut event_counts = numbers(column("event_count"), chunk.rows);
+        repeated.iter().for_each(|row| event_counts[*row] = 0);
         Ok(Protected {
             rows,
             native_uids,
@@ -293,49 +404,13 @@ impl Memo {
             observed_times: instants(column("observed_time"), chunk.rows),
             expires_times: instants(column("issued_expires_time"), chunk.rows),
             stages: numbers(column("stage"), chunk.rows),
-            event_counts: numbers(column("event_count"), chunk.rows),
+            event_counts,
             identifiers: Vec::new(),
             texts,
             memo: self.id,
-            values: self.unsent(),
+            values: Vec::new(),
             retired: Vec::new(),
         })
-    }
-
-    /// The rows that the condition keeps, and their fields.
-    fn filter(
-        &mut self,
-        normalizer: &Normalizer,
-        mut chunk: ChunkFields,
-        facts: &InputFacts,
-        cleaner: &mut Cleaner,
-    ) -> Result<(Vec<u32>, ChunkFields), NormalizeError> {
-        let all = 0..chunk.rows as u32;
-        let (Some(part), Some(memo)) = (normalizer.filter(), &mut self.filter) else {
-            return Ok((all.collect(), chunk));
-        };
-        let (fields, words) = (&mut self.fields, &mut self.words);
-        let found = memo.combine(part, &mut chunk, fields, words, cleaner, &facts.scope)?;
-        if chunk.rows == 0 {
-            return Ok((Vec::new(), chunk));
-        }
-        let verdicts = &memo.made[0];
-        if let Codes::Same(found) = found
-            && verdicts[found as usize] == 1
-        {
-            return Ok((all.collect(), chunk));
-        }
-        let kept: Vec<u32> =
-            all.filter(|row| verdicts[found.at(*row as usize) as usize] == 1).collect();
-        if kept.len() == chunk.rows {
-            return Ok((kept, chunk));
-        }
-        let chunk = chunk.kept(&kept).map_err(|it| part.failed(it))?;
-        Ok((kept, chunk))
-    }
-
-    fn constant(&mut self, text: Text, value: &str) -> Codes {
-        Codes::Same(self.words[text as usize].intern(value))
     }
 
     /// The values that no chunk brought yet.
@@ -349,39 +424,44 @@ impl Memo {
             })
             .collect()
     }
+}
 
-    /// `exact` where the log names a credential, `principal` where it names only
-    /// who, else `none`; what the SQL says wins, but never over a missing
-    /// credential, since `exact` without one would be a claim without evidence.
-    fn attribution(&mut self, texts: &[Codes], rows: usize) -> Codes {
-        let codes = GRADES.map(|it| self.words[Text::Attribution as usize].intern(it));
-        let given: Vec<Option<usize>> = self.words[GIVEN_ATTRIBUTION]
-            .values()
-            .iter()
-            .map(|it| GRADES.iter().position(|grade| *grade == &**it))
-            .collect();
-        let grade = |row: usize| {
-            let named = texts[Text::CredentialUid as usize].at(row) != NULL;
-            let known = texts[Text::Principal as usize].at(row) != NULL;
-            let given = given.get(texts[GIVEN_ATTRIBUTION].at(row) as usize).copied().flatten();
-            codes[match (given, named) {
-                (Some(grade), true) => grade,
-                (Some(grade), false) if grade >= 2 => grade,
-                (None, true) => 0,
-                _ => 3 - usize::from(known),
-            }]
-        };
-        let asked = [Text::CredentialUid as usize, Text::Principal as usize, GIVEN_ATTRIBUTION];
-        if asked.iter().all(|it| matches!(texts[*it], Codes::Same(_))) {
-            return Codes::Same(grade(0));
-        }
-        Codes::Rows((0..rows).map(grade).collect())
+fn constant(words: &mut [Dictionary], text: Text, value: &str) -> Codes {
+    Codes::Same(words[text as usize].intern(value))
+}
+
+/// `exact` where the log names a credential, `principal` where it names only
+/// who, else `none`; what the SQL says wins, but never over a missing
+/// credential, since `exact` without one would be a claim without evidence.
+fn attribution(words: &mut [Dictionary], texts: &[Codes], rows: usize) -> Codes {
+    let codes = GRADES.map(|it| words[Text::Attribution as usize].intern(it));
+    let given: Vec<Option<usize>> = words[GIVEN_ATTRIBUTION]
+        .values()
+        .iter()
+        .map(|it| GRADES.iter().position(|grade| *grade == &**it))
+        .collect();
+    let grade = |row: usize| {
+        let named = texts[Text::CredentialUid as usize].at(row) != NULL;
+        let known = texts[Text::Principal as usize].at(row) != NULL;
+        let given = given.get(texts[GIVEN_ATTRIBUTION].at(row) as usize).copied().flatten();
+        codes[match (given, named) {
+            (Some(grade), true) => grade,
+            (Some(grade), false) if grade >= 2 => grade,
+            (None, true) => 0,
+            _ => 3 - usize::from(known),
+        }]
+    };
+    let asked = [Text::CredentialUid as usize, Text::Principal as usize, GIVEN_ATTRIBUTION];
+    if asked.iter().all(|it| matches!(texts[*it], Codes::Same(_))) {
+        return Codes::Same(grade(0));
     }
+    Codes::Rows((0..rows).map(grade).collect())
 }
 
 fn native_uids(
     native: Option<&Column>,
-    (scopes, words): (&Codes, &Dictionary),
+    texts: &[Codes],
+    words: &[Dictionary],
     facts: &InputFacts,
     event_key: &[u8; 16],
     redactor: &Redactor,
@@ -399,16 +479,27 @@ fn native_uids(
             true => Cow::Borrowed(value),
             false => redactor.redact(value),
         };
-        let scope = words.value(scopes.at(row)).unwrap_or("");
-        keys.push(self::event_key(event_key, &facts.source, scope, &clean));
+        let text = |it: Text| words[it as usize].value(texts[it as usize].at(row));
+        let (scope, part) = (text(Text::SourceScope).unwrap_or(""), text(Text::RecordPart));
+        keys.push(self::event_key(event_key, &facts.source, scope, &clean, part));
         uids.push(&clean);
     }
     (uids, keys)
 }
 
-/// The keyed hash by which an event is known to have been read before.
-pub fn event_key(key: &[u8; 16], source: &str, scope: &str, native_uid: &str) -> u128 {
-    keyed(key, &[source, scope, native_uid])
+/// The keyed hash by which a row is known to have been read before: that of an event, or of
+/// the further row `part` of one.
+pub fn event_key(
+    key: &[u8; 16],
+    source: &str,
+    scope: &str,
+    native_uid: &str,
+    part: Option<&str>,
+) -> u128 {
+    match part {
+        None => keyed(key, &[source, scope, native_uid]),
+        Some(part) => keyed(key, &[source, scope, native_uid, part]),
+    }
 }
 
 /// Hexadecimal ids and UUIDs, which nearly all native ids are, cannot match a

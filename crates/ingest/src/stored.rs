@@ -48,11 +48,11 @@ impl Stored {
         array.filter(|it| it.is_valid(row)).map_or(NO_NUMBER, |it| it.value(row))
     }
 
-    /// The key by which the event of a row is known, if the log gave it an id.
+    /// The key by which a row is known, if the log gave its event an id.
     pub fn event_key(&self, key: &[u8; 16], row: usize) -> Option<u128> {
         let native = self.text("native_uid", row)?;
         let source = self.text("source", row).unwrap_or("");
         let scope = self.text("source_scope", row).unwrap_or("");
-        Some(event_key(key, source, scope, native))
+        Some(event_key(key, source, scope, native, self.text("record_part", row)))
     }
 }

@@ -449,7 +449,7 @@ fn normalizer(shared: &Shared<'_>, source: &Source) -> Result<Arc<Normalizer>, N
     if let Some(found) = all.get(&source.name) {
         return Ok(Arc::clone(found));
     }
-    let made = Arc::new(Normalizer::plan(&source.name, &source.sql)?);
+    let made = Arc::new(Normalizer::of(source)?);
     all.insert(source.name.clone(), Arc::clone(&made));
     Ok(made)
 }

@@ -71,6 +71,9 @@ fn show(workspace: &Workspace, name: &str) -> anyhow::Result<u8> {
         say!("blind spot: {spot}");
     }
     say!("\n{}", source.sql.trim_end());
+    for further in &source.further {
+        say!("\n{}", further.text.trim_end());
+    }
     Ok(0)
 }
 

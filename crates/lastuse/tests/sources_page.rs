@@ -29,16 +29,18 @@ fn root() -> PathBuf {
 
 /// The columns that a source's SQL gives, and its grade of attribution where that is fixed.
 fn columns(source: &Source) -> (BTreeSet<String>, Option<String>) {
-    let normalizer = Normalizer::plan(&source.name, &source.sql).expect("SQL that plans");
-    let mut names: BTreeSet<String> = normalizer.rows().names().iter().cloned().collect();
+    let normalizer = Normalizer::of(source).expect("SQL that plans");
+    let mut names: BTreeSet<String> = normalizer.first().each().names().iter().cloned().collect();
     let mut grade = None;
-    for part in normalizer.parts() {
+    for part in normalizer.first().parts() {
         names.extend(part.names().iter().cloned());
         if let (Some(at), []) = (part.position("attribution"), part.fields()) {
             let values = part.evaluate(Vec::new(), 1).expect("a constant");
             grade = values[at].text(0).map(str::to_owned);
         }
     }
+    let further = normalizer.further().iter().flat_map(|it| it.1.parts());
+    names.extend(further.flat_map(|it| it.names().iter().cloned()));
     (names, grade)
 }
 

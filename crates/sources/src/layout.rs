@@ -33,6 +33,7 @@ pub(crate) struct PseudoColumns {
     pub(crate) record_number: Option<usize>,
     pub(crate) file_name: Option<usize>,
     pub(crate) file_time: Option<usize>,
+    pub(crate) row_number: Option<usize>,
 }
 
 /// What to read of a record of JSON.
@@ -88,12 +89,13 @@ pub(crate) struct Assignment {
 /// The columns of pseudo fields among these names.
 pub(crate) fn pseudo_columns(names: &[String]) -> PseudoColumns {
     let column = |field: &str| names.iter().position(|it| it == field);
-    let [line, number, name, time] = PSEUDO_FIELDS;
+    let [line, number, name, time, row] = PSEUDO_FIELDS;
     PseudoColumns {
         line: column(line),
         record_number: column(number),
         file_name: column(name),
         file_time: column(time),
+        row_number: column(row),
     }
 }
 

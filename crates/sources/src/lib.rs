@@ -26,4 +26,4 @@ pub use columns::Columns;
 pub use decode::{Compression, DecodeError, Decoder, Limits, continue_plain, decode};
 pub use parquet::{is_parquet, parquet};
 pub use reader::{ChunkInfo, FileContext, ReadError, RecordReader, Reject, Resume, columns};
-pub use source::{Format, Source, SourceError};
+pub use source::{Format, FurtherSql, Source, SourceError};

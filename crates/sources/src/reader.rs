@@ -50,11 +50,11 @@ pub struct FileContext {
 /// What one call of `read_chunk` read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkInfo {
-    /// Number in the input, from 1, of each row that was added.
+    /// Number in the input, from 1, of the record of each row that was added.
     pub record_numbers: Vec<u64>,
     /// Records that could not be read.
     pub rejects: Vec<Reject>,
-    /// Rows and rejects together.
+    /// Records that gave rows, and rejects together.
     pub records: u64,
     /// From where a later reading gives what comes after this chunk.
     pub resume: Resume,
@@ -231,6 +231,8 @@ fn shared_once(
 struct Chunk {
     record_numbers: Vec<u64>,
     rejects: Vec<Reject>,
+    /// How many of the rows are not the first of their record.
+    further_rows: usize,
 }
 
 impl Chunk {
@@ -404,8 +406,8 @@ impl RecordReader {
         if chunk.len() == 0 {
             return Ok(None);
         }
-        let records = chunk.len() as u64;
-        let Chunk { record_numbers, rejects } = chunk;
+        let records = (chunk.len() - chunk.further_rows) as u64;
+        let Chunk { record_numbers, rejects, .. } = chunk;
         Ok(Some(ChunkInfo { record_numbers, rejects, records, resume: self.resume() }))
     }
 
@@ -611,8 +613,9 @@ impl Shared {
         };
         constant(self.pseudo.file_name, &slice.file_name, Some(name));
         constant(self.pseudo.file_time, &slice.file_time, time_text.as_deref());
-        columns.end_row();
-        chunk.record_numbers.push(self.records);
+        let rows = stages::end_rows(self, columns);
+        chunk.record_numbers.extend(std::iter::repeat_n(self.records, rows));
+        chunk.further_rows += rows - 1;
     }
 
     /// Whether a chunk has all the records that it may have.

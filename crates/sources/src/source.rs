@@ -15,8 +15,13 @@ pub const CATEGORIES: [&str; 5] =
     ["auth", "token_exchange", "upstream", "lifecycle", "secret_read"];
 
 /// Fields of every record, whatever its format: its whole text, its number in the
-/// file (from 1), the name of the file, and the time of the file.
-pub const PSEUDO_FIELDS: [&str; 4] = ["_line", "_record_number", "_file_name", "_file_time"];
+/// file (from 1), the name of the file, the time of the file, and of a record that gives
+/// several rows the number of each but the first (from 2).
+pub const PSEUDO_FIELDS: [&str; 5] =
+    ["_line", "_record_number", "_file_name", "_file_time", ROW_NUMBER];
+
+/// The field with the number of a row among those of its record.
+pub const ROW_NUMBER: &str = "_row_number";
 
 /// Paths that one alias may have.
 const ALIAS_PATHS_MAX: usize = 255;
@@ -37,8 +42,10 @@ pub struct Source {
     pub delay: Option<String>,
     /// Tried only after all other sources.
     pub generic: bool,
-    /// What the fields mean.
+    /// What the fields mean: the text of `normalize.sql`.
     pub sql: String,
+    /// The further rows that a record may give, by name.
+    pub further: Vec<FurtherSql>,
     /// How its records may be framed.
     pub formats: Vec<Format>,
     /// How it is recognised.
@@ -48,6 +55,15 @@ pub struct Source {
     pub fields: BTreeMap<String, Vec<FieldPath>>,
     /// Patterns over fields, in order.
     pub(crate) stages: Vec<MatchStage>,
+}
+
+/// SQL of a further row of a record, such as that of a second credential.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FurtherSql {
+    /// What the row shows, such as `application_key`: its file is called so, with `.sql`.
+    pub name: String,
+    /// The text of the file.
+    pub text: String,
 }
 
 /// How records are framed.
@@ -131,6 +147,8 @@ pub(crate) enum Look {
     Patterns(Vec<Pattern>),
     /// The pairs of keys and values in it are its members.
     Pairs(PairSyntax),
+    /// Each match gives a row of the record, one match after the other from its start.
+    Every(Pattern),
 }
 
 impl Continuation {
@@ -151,6 +169,7 @@ impl MatchStage {
     pub(crate) fn patterns(&self) -> &[Pattern] {
         match &self.look {
             Look::Patterns(patterns) => patterns,
+            Look::Every(pattern) => std::slice::from_ref(pattern),
             Look::Pairs(_) => &[],
         }
     }
@@ -159,7 +178,7 @@ impl MatchStage {
     pub(crate) fn key<'a>(&self, path: &'a FieldPath) -> Option<&'a str> {
         match self.look {
             Look::Pairs(_) => path.member_of(&self.field),
-            Look::Patterns(_) => None,
+            Look::Patterns(_) | Look::Every(_) => None,
         }
     }
 }
@@ -173,6 +192,16 @@ pub enum SourceError {
     Name {
         /// The name given.
         name: String,
+    },
+    /// Files of further rows are named after what the rows show.
+    #[error(
+        "`{file}.sql` of source `{name}` cannot name a row: use lower-case letters, digits and `_`"
+    )]
+    Further {
+        /// The source.
+        name: String,
+        /// The name of the file, without its ending.
+        file: String,
     },
     /// `source.toml` is not TOML, lacks a key, or has one that is not known.
     #[error("cannot read `source.toml` of source `{name}`")]
@@ -272,8 +301,18 @@ pub enum SourceError {
         field: String,
     },
     /// A stage that is told two ways to look into its field, or none.
-    #[error("`match[{index}]` of source `{name}` needs either `patterns` or `pairs`")]
+    #[error("`match[{index}]` of source `{name}` needs one of `patterns`, `pairs` and `every`")]
     Look {
+        /// The source.
+        name: String,
+        /// The stage, from 0.
+        index: usize,
+    },
+    /// A stage behind the one that gives rows.
+    #[error(
+        "`match[{index}]` of source `{name}` stands behind one with `every`: put that last, and only one"
+    )]
+    BehindEvery {
         /// The source.
         name: String,
         /// The stage, from 0.
@@ -381,13 +420,13 @@ struct MatchToml {
     field: String,
     patterns: Option<Vec<String>>,
     pairs: Option<PairSyntax>,
+    every: Option<String>,
 }
 
 impl Source {
     /// Reads a source from the text of its `source.toml` and `normalize.sql`.
     pub fn parse(name: &str, toml: &str, sql: &str) -> Result<Self, SourceError> {
-        let names = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
-        if name.is_empty() || !name.chars().all(names) {
+        if !is_name(name) {
             return Err(SourceError::Name { name: name.to_owned() });
         }
         let read: SourceToml = toml::from_str(toml).map_err(|source| SourceError::Toml {
@@ -416,7 +455,12 @@ impl Source {
         let formats =
             formats.map(|(index, it)| format(name, index, it)).collect::<Result<_, _>>()?;
         let stages = read.stages.into_iter().enumerate();
-        let stages = stages.map(|(index, it)| stage(name, index, it)).collect::<Result<_, _>>()?;
+        let stages: Vec<MatchStage> =
+            stages.map(|(index, it)| stage(name, index, it)).collect::<Result<_, _>>()?;
+        let every = stages.iter().position(|it| matches!(it.look, Look::Every(_)));
+        if let Some(index) = every.map(|it| it + 1).filter(|it| *it < stages.len()) {
+            return Err(SourceError::BehindEvery { name: name.to_owned(), index });
+        }
         let source = Self {
             name: name.to_owned(),
             title: read.title,
@@ -425,6 +469,7 @@ impl Source {
             delay: read.delay,
             generic: read.generic,
             sql: sql.to_owned(),
+            further: Vec::new(),
             formats,
             detect: detect(name, read.detect)?,
             fields: aliases(name, read.fields)?,
@@ -434,6 +479,28 @@ impl Source {
         source.check_fields(&source.detect.fields)?;
         source.check_fields(&source.detect.exclude_fields)?;
         Ok(source)
+    }
+
+    /// The same source, whose records may give further rows.
+    pub fn with_further(mut self, mut further: Vec<FurtherSql>) -> Result<Self, SourceError> {
+        further.sort();
+        for it in &further {
+            let (name, file) = (self.name.clone(), it.name.clone());
+            if !is_name(&file) {
+                return Err(SourceError::Further { name, file });
+            }
+            if it.text.trim().is_empty() {
+                let hint = "write one SELECT from raw, or remove the file";
+                return Err(SourceError::Empty { name, key: format!("{file}.sql"), hint });
+            }
+        }
+        self.further = further;
+        Ok(self)
+    }
+
+    /// Whether one of its records may be several rows, numbered by the field [`ROW_NUMBER`].
+    pub fn gives_several_rows(&self) -> bool {
+        self.stages.last().is_some_and(|it| matches!(it.look, Look::Every(_)))
     }
 
     /// Refuses fields that no format of this source can give, such as a misspelt
@@ -521,6 +588,11 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
     }
 }
 
+fn is_name(name: &str) -> bool {
+    let allowed = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    !name.is_empty() && name.chars().all(allowed)
+}
+
 /// A line without what ends it.
 fn without_end(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(|it| !matches!(it, b'\r' | b'\n' | 0));
@@ -547,15 +619,18 @@ fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, Source
     if read.field != "_line" && PSEUDO_FIELDS.contains(&read.field.as_str()) {
         return Err(SourceError::NoText { name: name.to_owned(), index, field: read.field });
     }
-    let look = match (read.patterns, read.pairs) {
-        (Some(patterns), None) => {
+    let look = match (read.patterns, read.pairs, read.every) {
+        (Some(patterns), None, None) => {
             let patterns = patterns.iter().enumerate();
             let patterns = patterns
                 .map(|(at, it)| compile(name, &format!("match[{index}].patterns[{at}]"), it))
                 .collect::<Result<_, _>>()?;
             Look::Patterns(patterns)
         }
-        (None, Some(pairs)) => Look::Pairs(pairs),
+        (None, Some(pairs), None) => Look::Pairs(pairs),
+        (None, None, Some(every)) => {
+            Look::Every(compile(name, &format!("match[{index}].every"), &every)?)
+        }
         _ => return Err(SourceError::Look { name: name.to_owned(), index }),
     };
     Ok(MatchStage { field: read.field, look })

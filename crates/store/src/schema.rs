@@ -12,7 +12,8 @@ use deltalake_core::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeU
 /// A table of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    /// One row per normalized event, partitioned by `event_date`.
+    /// One row per normalized event and further credential that it shows, partitioned by
+    /// `event_date`.
     Events,
     /// Events counted per credential, consumer, outcome and hour.
     Usage,
@@ -151,6 +152,7 @@ fn events() -> Vec<Field> {
         text("resource"),
         text("file_uid"),
         number("record_number"),
+        text("record_part"),
         number("event_count"),
     ]
 }

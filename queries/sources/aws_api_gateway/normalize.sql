@@ -13,8 +13,9 @@
 -- (`$context.error.responseType`), that decides: 403 is also its answer to an
 -- unknown API key, a wrong signature and an expired token. A key over its
 -- quota was known: a use. `-` stands for what is missing.
--- An API key is named before a signature, since it is what a usage plan counts;
--- a client certificate last, since it is checked for the connection. What
+-- Of several credentials the first row has the API key before a signature, since
+-- it is what a usage plan counts, and a client certificate last, since it is
+-- checked for the connection; the others have further rows. What
 -- stands as access key is one only if it looks like one: AWS does not document
 -- `$context.identity.accessKey`.
 -- Clients may choose `requestId`: an id counts only together with the time.

@@ -12,8 +12,9 @@
 -- its status as the reason. A 403 with a certificate that was not accepted
 -- refused the certificate. A request that a rule blocked names the rule's
 -- action as its reason; its credential was not judged: `denied`.
--- A certificate is named only where no header or query names a credential, and
--- also where its check failed and the request was let through: a use.
+-- A certificate stands in a further row where a header or the query names a
+-- credential. Where its check failed and the request was let through, it is a
+-- use.
 -- Ray ids are Cloudflare's own: one per request, also of Workers' subrequests.
 SELECT
     NULLIF("RayID", '') AS native_uid,

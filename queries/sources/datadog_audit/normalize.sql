@@ -4,14 +4,11 @@
 -- whom; keys and tokens made, changed, looked at and deleted; sign-ins.
 --
 -- Cannot show: data that agents send with an API key, so that a key without a
--- row here may be in constant use; both keys of a request that presents two:
--- an event has one credential.
+-- row here may be in constant use.
 --
 -- Choices: Requests to the API present an API key and mostly an application
--- key. The API key is taken, since it comes with all of them and also alone:
--- of a key that is named only now and then, quiet would mean nothing. An
--- application key is taken where no API key is named; ids of the two kinds are
--- kept apart. An organization logs only requests that it knew the caller of:
+-- key: the API key stands in the first row, and an application key beside it in
+-- a further one (`application_key.sql`). Ids of the two kinds are kept apart. An organization logs only requests that it knew the caller of:
 -- 403 is `denied`, and 4xx otherwise are uses; 401 refused the key. Looking at
 -- a key in the settings reads it (`accessed`), unless no key is named, which
 -- is its list. A key's change says not whether it still works: no state.

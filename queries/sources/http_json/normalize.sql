@@ -16,6 +16,10 @@
 -- A header that was emptied (Caddy writes `[]` for what it redacts) is none.
 -- Caddy names a client certificate by its serial number in decimal, which is a
 -- kind of its own. A request that nobody answered has status 0: `unknown`.
+-- A request that presents several credentials has a further row for each: the
+-- files beside this one. Where a certificate was refused and the request let
+-- through, or one of two credentials refused the request, the log does not say
+-- which: the outcome is that of the request, for all of them.
 -- Clients choose request ids and send them again when they retry: the id
 -- counts only together with the time as written, and only where there is one.
 SELECT

@@ -12,7 +12,8 @@
 -- too many wrong passwords; one that failed for its
 -- database or for limits had authenticated: `denied` or a use with its reason;
 -- other errors tell nothing: `unknown`. Of a statement only its kind and the
--- first user it names are read, never its text.
+-- user it names are read, never its text: all of them where it drops users,
+-- else the first.
 -- Connection ids start anew with the server: only Enterprise Audit has an id,
 -- unique within its second.
 SELECT

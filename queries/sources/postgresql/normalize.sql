@@ -17,8 +17,8 @@
 -- client certificate that it asks for, nothing was presented: `rejected`, as
 -- not allowed. A role without LOGIN, a full server or a database that is not
 -- there are found after the password was accepted: with log_connections such a
--- login is also `connection authorized`, and counts twice. Of a statement that
--- drops several roles only the first is read.
+-- login is also `connection authorized`, and counts twice. A statement that
+-- drops several roles is a row for each.
 -- The application's name is what the client says of itself: its user agent.
 -- Zones are abbreviations here: the unambiguous ones are taken, others are
 -- read as UTC (`no_zone`). In stderr a tab begins each further line of a

@@ -7,9 +7,10 @@
 --
 -- Cannot show: raw values, unless the device was set to `log_raw` (then they
 -- are fingerprinted like any raw secret); that a token and its accessor are
--- one credential, where a revocation names only the accessor; further versions
--- of a delete or destroy that names several; tokens that end with their
--- parent; a renewal's new expiry (a renewed token keeps its identity).
+-- one credential, where a revocation names only the accessor and that is
+-- hashed; further versions of a delete or destroy that names several; tokens
+-- that end with their parent; a renewal's new expiry (a renewed token keeps its
+-- identity).
 --
 -- Choices: A request writes two lines with one id; the response (stage 2)
 -- stands for the event, the request (stage 1) only where no response was

@@ -134,3 +134,139 @@ fn a_secret_in_the_place_of_a_kind_or_a_scope_is_not_kept() {
     assert!(!words.column(&chunk, Text::CredentialUid)[0].is_empty());
     assert!(!format!("{chunk:?}").contains(&secret));
 }
+
+const FIRST: &str = r#"SELECT "id" AS native_uid, parse_time("time") AS event_time,
+    COALESCE("token", "key") AS credential_value, 'secret_value' AS credential_kind,
+    "account" AS source_scope, 'success' AS outcome, "user" AS principal, "new" AS
+    issued_credential_value, 'token_exchange' AS category FROM raw WHERE "kind" = 'request'"#;
+const KEY: &str = r#"SELECT "key" AS credential_value, 'api_key_id' AS credential_kind,
+    'upstream' AS category FROM raw WHERE "key" IS NOT NULL"#;
+const REFRESH: &str = r#"SELECT COALESCE("token", "key") AS credential_value,
+    'secret_value' AS credential_kind, "refresh" AS issued_credential_value FROM raw"#;
+
+fn source(further: &[(&str, &str)]) -> Normalizer {
+    let toml = "title = \"t\"\ncategory = \"upstream\"\n[[format]]\nkind = \"json\"";
+    let further = further.iter().map(|(name, text)| lastuse_sources::FurtherSql {
+        name: (*name).to_owned(),
+        text: (*text).to_owned(),
+    });
+    let source = lastuse_sources::Source::parse("test", toml, FIRST).unwrap();
+    Normalizer::of(&source.with_further(further.collect()).unwrap()).unwrap()
+}
+
+/// Chunks of rows that are given by the fields they have.
+fn chunk_of(
+    protector: &mut Protector,
+    normalizer: &Normalizer,
+    rows: &[&[(&str, &str)]],
+) -> Protected {
+    let value = |row: &&[(&str, &str)], name: &str| {
+        row.iter().find(|it| it.0 == name).map(|it| it.1.to_owned())
+    };
+    let column = |name: &String| rows.iter().map(|it| value(it, name)).collect();
+    let columns: Vec<StringViewArray> = normalizer.fields().iter().map(column).collect();
+    protector.protect(normalizer, columns, rows.len(), &facts("s")).unwrap()
+}
+
+#[test]
+fn a_second_credential_has_a_row_of_its_own() {
+    let (mut protector, normalizer) = (protector(), source(&[("key", KEY)]));
+    let mut words = Words::default();
+    let time = ("time", "2026-01-01T00:00:00Z");
+    let kind = ("kind", "request");
+    let both: &[_] =
+        &[("id", "1"), time, kind, ("token", "t"), ("key", "k"), ("user", "ann"), ("new", "n")];
+    let other: &[_] = &[("id", "2"), time, ("token", "t"), ("key", "k")];
+    let token: &[_] = &[("id", "3"), time, kind, ("token", "t")];
+    let masked: &[_] = &[("id", "4"), time, kind, ("token", "t"), ("key", "-")];
+    let chunk = chunk_of(&mut protector, &normalizer, &[other, both, token, masked]);
+    words.learn(&chunk);
+    assert_eq!(chunk.rows, [1, 2, 3, 1]);
+    assert_eq!((0..4).map(|it| chunk.is_first(it)).collect::<Vec<_>>(), [true, true, true, false]);
+    let last = |text: Text| words.column(&chunk, text)[3].to_owned();
+    assert_eq!(last(Text::RecordPart), "key");
+    assert_eq!((last(Text::Principal), last(Text::IdKind)), ("ann".into(), "api_key_id".into()));
+    assert_eq!((last(Text::Category), last(Text::Outcome)), ("upstream".into(), "success".into()));
+    assert_eq!(
+        (last(Text::IssuedCredentialUid), last(Text::Attribution)),
+        (words.column(&chunk, Text::IssuedCredentialUid)[0].to_owned(), "exact".into())
+    );
+    assert_ne!(last(Text::CredentialUid), words.column(&chunk, Text::CredentialUid)[0]);
+    assert_eq!((chunk.native_uids.get(3), chunk.event_times[3]), (Some("1"), chunk.event_times[0]));
+    let key = event_key(&[1; 16], "test", "s", "1", Some("key"));
+    assert_eq!((chunk.event_keys[3], chunk.event_keys[3] == chunk.event_keys[0]), (key, false));
+
+    // The key of an issuer: of another account it is another credential.
+    let elsewhere: &[_] =
+        &[("id", "1"), time, kind, ("token", "t"), ("key", "k"), ("account", "b")];
+    let chunk = chunk_of(&mut protector, &normalizer, &[elsewhere]);
+    let before = last(Text::CredentialUid);
+    words.learn(&chunk);
+    assert_ne!(words.column(&chunk, Text::CredentialUid)[1], before);
+}
+
+#[test]
+fn what_a_row_of_the_record_says_already_is_not_said_again() {
+    let same = KEY.replace("'api_key_id'", "'secret_value'");
+    let files = [("key", &*same), ("other_key", &*same), ("refresh", REFRESH)];
+    let (mut protector, normalizer) = (protector(), source(&files));
+    let mut words = Words::default();
+    let (time, kind) = (("time", "2026-01-01T00:00:00Z"), ("kind", "request"));
+    let alone: &[_] = &[("id", "1"), time, kind, ("key", "k"), ("refresh", "r")];
+    let both: &[_] = &[("id", "2"), time, kind, ("token", "t"), ("key", "k")];
+    let chunk = chunk_of(&mut protector, &normalizer, &[alone, both]);
+    words.learn(&chunk);
+    assert_eq!(chunk.rows, [0, 1, 1, 0]);
+    assert_eq!(words.column(&chunk, Text::RecordPart), ["", "", "key", "refresh"]);
+    // The one credential was presented once, though it obtained two.
+    assert_eq!(chunk.event_counts[3], 0);
+    let uids = words.column(&chunk, Text::CredentialUid);
+    assert_eq!((uids[3], uids[2]), (uids[0], uids[0]));
+    assert!(!words.column(&chunk, Text::IssuedCredentialUid)[3].is_empty());
+}
+
+#[test]
+fn a_further_row_cannot_say_when_or_which_event_it_is() {
+    let toml = "title = \"t\"\ncategory = \"upstream\"\n[[format]]\nkind = \"json\"";
+    for column in ["native_uid", "event_time", "stage", "source_scope", "event_count"] {
+        let text = format!("SELECT \"a\" AS {column} FROM raw");
+        let source = lastuse_sources::Source::parse("test", toml, FIRST).unwrap();
+        let further = vec![lastuse_sources::FurtherSql { name: "key".to_owned(), text }];
+        let error = Normalizer::of(&source.with_further(further).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("`key.sql` of source `test`"), "{error}");
+    }
+}
+
+#[test]
+fn the_rows_of_a_list_are_parts_of_one_record() {
+    let toml = "title = \"t\"\ncategory = \"lifecycle\"\n[[format]]\nkind = \"json\"\n[[match]]\n\
+        field = \"list\"\nevery = '(?<name>\\w+),?'";
+    let sql = r#"SELECT "id" AS native_uid, parse_time("time") AS event_time,
+        "name" AS target_secret_id, "key" AS credential_value FROM raw WHERE "name" <> 'skipped'"#;
+    let source = lastuse_sources::Source::parse("test", toml, sql).unwrap();
+    let normalizer = Normalizer::of(&source).unwrap();
+    let mut protector = protector();
+    let row = |name: &'static str, number: &'static str, key: &'static str| {
+        [("id", "1"), ("time", "2026-01-01T00:00:00Z"), ("name", name), ("key", key)]
+            .into_iter()
+            .chain((!number.is_empty()).then_some(("_row_number", number)))
+            .collect::<Vec<_>>()
+    };
+    let rows = [
+        row("a", "", "k"),
+        row("b", "2", "k"),
+        row("skipped", "3", "k"),
+        row("d", "4", "x"),
+        row("a", "5", "k"),
+    ];
+    let rows: Vec<&[(&str, &str)]> = rows.iter().map(Vec::as_slice).collect();
+    let chunk = chunk_of(&mut protector, &normalizer, &rows);
+    let mut words = Words::default();
+    words.learn(&chunk);
+    assert_eq!(chunk.rows, [0, 1, 3]);
+    assert_eq!(words.column(&chunk, Text::RecordPart), ["", "2", "4"]);
+    assert_eq!(words.column(&chunk, Text::TargetSecretId), ["a", "b", "d"]);
+    assert_eq!(chunk.event_counts, [NO_NUMBER, 0, NO_NUMBER]);
+    let key = |part: Option<&str>| event_key(&[1; 16], "test", "s", "1", part);
+    assert_eq!(chunk.event_keys, [key(None), key(Some("2")), key(Some("4"))]);
+}

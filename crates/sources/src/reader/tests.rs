@@ -108,9 +108,10 @@ pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How
     let mut got = Got::default();
     let mut next = how.resume.record_number + 1;
     while let Some(info) = reader.read_chunk(&mut columns).unwrap() {
-        assert_eq!(info.records as usize, info.record_numbers.len() + info.rejects.len());
         assert_eq!(columns.len(), info.record_numbers.len());
         let mut numbers: Vec<u64> = info.record_numbers.clone();
+        numbers.dedup();
+        assert_eq!(info.records as usize, numbers.len() + info.rejects.len());
         numbers.extend(info.rejects.iter().map(|it| it.record_number));
         numbers.sort_unstable();
         let expected: Vec<u64> = (next..next + info.records).collect();
@@ -280,4 +281,53 @@ fn unknown_fields_and_formats_are_refused() {
     assert!(matches!(new(1, &["a"]), Err(ReadError::Format { format: 1, .. })));
     let reader = new(0, &["a"]).unwrap();
     assert_eq!(format!("{reader:?}").matches("Decoder").count(), 0);
+}
+
+#[test]
+fn a_list_in_a_field_gives_a_row_for_each_of_its_elements() {
+    let stages = r#"[fields]
+        name = ["quoted", "plain"]
+        [[match]]
+        field = "line"
+        patterns = ['^drop (?<list>.*)$']
+        [[match]]
+        field = "list"
+        every = '\s*(?:"(?<quoted>[^"]+)"|(?<plain>[^\s",]+))(?:@(?<host>\w+))?\s*(?:,|$)'
+        "#;
+    let text = source(&format!(
+        "[[format]]\nkind = \"text\"\npattern = '^(?<by>\\w+): (?<line>.*)$'\n{stages}"
+    ));
+    let names = ["by", "name", "host", "_row_number", "_record_number"];
+    let bytes = b"ann: drop a, \"b, c\"@h1,d\nbob: drop e\n?\ncy: say, x\neve: drop f, and g, h\n";
+    let got = check_all_ways(&text, &names, bytes, &How::default());
+    let row = |fields: [&str; 5]| -> Row {
+        fields.map(|it| Some(it.to_owned()).filter(|it| !it.is_empty())).to_vec()
+    };
+    let rows = [
+        row(["ann", "a", "", "", "1"]),
+        row(["ann", "b, c", "h1", "2", "1"]),
+        row(["ann", "d", "", "3", "1"]),
+        row(["bob", "e", "", "", "2"]),
+        row(["cy", "", "", "", "4"]),
+        // What follows is no list any more.
+        row(["eve", "f", "", "", "5"]),
+    ];
+    assert_eq!((got.rows, got.numbers), (rows.to_vec(), vec![1, 1, 1, 2, 4, 5]));
+    assert_eq!(got.rejects.len(), 1);
+
+    let json = source(&format!("{JSON}{stages}"));
+    let bytes = b"{\"by\":\"ann\",\"line\":\"drop a, b\"} {\"by\":\"bob\",\"line\":\"drop c\"}";
+    let got = check_all_ways(&json, &["by", "name", "_row_number"], bytes, &How::default());
+    let names: Vec<_> = got.rows.iter().map(|it| it[1].as_deref().unwrap_or("")).collect();
+    assert_eq!((names, got.numbers), (vec!["a", "b", "c"], vec![1, 1, 2]));
+}
+
+#[test]
+fn a_list_without_end_gives_no_rows_without_end() {
+    let text = source(
+        "[[format]]\nkind = \"text\"\npattern = '^(?<list>.*)$'\n[[match]]\nfield = \"list\"\n\
+         every = '(?<a>\\w),?'\n",
+    );
+    let got = read(&text, &["a"], "a,".repeat(20_000).as_bytes(), &How::default());
+    assert_eq!((got.rows.len(), got.rejects.len()), (10_000, 0));
 }

@@ -101,7 +101,7 @@ fn an_error_names_the_key() {
     let bad = format!("{MINIMAL}[[match]]\nfield = \"_file_name\"\npatterns = ['x']\n");
     assert!(error(&bad).contains("`match[0].field` of source `a_log`"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[[match]]\nfield = \"x\"\n");
-    assert!(error(&bad).contains("`match[0]` of source `a_log` needs either"), "{}", error(&bad));
+    assert!(error(&bad).contains("`match[0]` of source `a_log` needs one of"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[[match]]\nfield = \"x\"\npairs = \"xml\"\n");
     assert!(error(&bad).contains("expected one of `cef`, `leef`, `logfmt`"), "{}", error(&bad));
     let bad = format!("{MINIMAL}[fields]\n_line = [\"x\"]\n");
@@ -137,4 +137,24 @@ fn a_log_of_text_has_no_fields_but_its_captures() {
     assert!(source.check_fields(&["a".to_owned()]).is_ok());
     let error = source.check_fields(&["b".to_owned()]).unwrap_err();
     assert!(matches!(error, SourceError::UnknownField { field, .. } if field == "b"));
+}
+
+#[test]
+fn only_the_last_stage_gives_rows() {
+    let every = "[[match]]\nfield = \"list\"\nevery = '(?<a>\\w),?'\n";
+    let good = Source::parse("x", &format!("{MINIMAL}{every}"), "SELECT 1").unwrap();
+    assert!(good.gives_several_rows());
+    let twice = Source::parse("x", &format!("{MINIMAL}{every}{every}"), "SELECT 1").unwrap_err();
+    assert!(matches!(twice, SourceError::BehindEvery { index: 1, .. }), "{twice}");
+}
+
+#[test]
+fn further_rows_are_sorted_and_have_names() {
+    let source = || Source::parse("x", MINIMAL, "SELECT 1").unwrap();
+    let file = |name: &str, text: &str| FurtherSql { name: name.into(), text: text.into() };
+    let good = source().with_further(vec![file("b", "SELECT 1"), file("a", "SELECT 2")]).unwrap();
+    assert_eq!(good.further.iter().map(|it| &*it.name).collect::<Vec<_>>(), ["a", "b"]);
+    for bad in [file("A b", "SELECT 1"), file("a", " ")] {
+        assert!(source().with_further(vec![bad]).is_err());
+    }
 }

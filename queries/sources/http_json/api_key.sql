@@ -1,0 +1,7 @@
+-- http_json, further row: the API key in a header of a request that has an
+-- authorization header too.
+SELECT
+    NULLIF("api_key", '[]') AS credential_value,
+    'secret_value' AS credential_kind
+FROM raw
+WHERE "api_key" IS NOT NULL AND "authorization" IS NOT NULL
