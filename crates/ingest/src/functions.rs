@@ -1,6 +1,6 @@
 //! The functions that a source's SQL may call beside the engine's own: times
-//! as logs write them, and credentials as HTTP carries them. Thin wrappers;
-//! the meaning is in `lastuse-model`.
+//! as logs write them, and what HTTP says. Thin wrappers; the meaning is in
+//! `lastuse-model`.
 
 use std::sync::Arc;
 
@@ -44,6 +44,16 @@ pub fn all() -> Vec<ScalarUDF> {
                 out.append_option(found);
             }
             Ok(Arc::new(out.finish()))
+        }),
+        udf("http_outcome", 1, DataType::Utf8View, |arguments| {
+            let statuses: &StringViewArray = arguments[0].as_string_view();
+            let words = statuses.iter().map(|it| Some(http::outcome(it).as_str()));
+            Ok(Arc::new(words.collect::<StringViewArray>()))
+        }),
+        udf("http_reason_class", 1, DataType::Utf8View, |arguments| {
+            let statuses: &StringViewArray = arguments[0].as_string_view();
+            let words = statuses.iter().map(|it| it.and_then(http::reason_class));
+            Ok(Arc::new(words.collect::<StringViewArray>()))
         }),
     ]
 }

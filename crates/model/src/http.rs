@@ -1,4 +1,5 @@
-//! Credentials as HTTP carries them: the authorization header and query parameters.
+//! What HTTP says: credentials in the authorization header and in query parameters, and
+//! what a status means for the credential.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroize;
 
 use crate::kind::{AWS_ACCESS_KEY_ID, SECRET_VALUE, is_absent, is_masked};
+use crate::words::Outcome;
 
 /// Text that may be a raw secret: prints `****`, and an own copy is cleared when dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -186,6 +188,41 @@ fn form_decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
+/// What a status tells of the credential that came with the request.
+///
+/// 401 and 407 refused it, 403 knew it and did not allow, 5xx is a fault. Any other 4xx
+/// (404, 429, 400, 499, ...) may have come before or after authentication: it counts as
+/// a use, since to take a use for none would revoke a key that is needed. Of 1xx, 101
+/// ends a request. What is no status of three digits (0 where nobody answered, -1, none)
+/// is unknown.
+pub fn outcome(status: Option<&str>) -> Outcome {
+    match status.and_then(code).unwrap_or(0) {
+        401 | 407 => Outcome::Rejected,
+        403 => Outcome::Denied,
+        500..=599 => Outcome::Error,
+        101 | 200..=499 => Outcome::Success,
+        _ => Outcome::Unknown,
+    }
+}
+
+/// The class of reason that a status gives, in the words of `reason_class`; none for what
+/// is no failure, or no status of three digits.
+pub fn reason_class(status: &str) -> Option<&'static str> {
+    match code(status)? {
+        401 | 407 => Some("wrong_credential"),
+        403 => Some("not_allowed"),
+        429 => Some("throttled"),
+        400..=499 => Some("request"),
+        500..=599 => Some("backend_fault"),
+        _ => None,
+    }
+}
+
+fn code(status: &str) -> Option<u16> {
+    let is_code = status.len() == 3 && status.bytes().all(|it| it.is_ascii_digit());
+    is_code.then(|| status.parse().ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use data_encoding::BASE64;
@@ -296,6 +333,36 @@ mod tests {
         ] {
             assert_eq!(query_parameter(url, "key").as_deref(), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn a_status_tells_what_became_of_the_credential() {
+        for (status, expected, class) in [
+            ("200", Outcome::Success, None),
+            ("101", Outcome::Success, None),
+            ("304", Outcome::Success, None),
+            ("401", Outcome::Rejected, Some("wrong_credential")),
+            ("407", Outcome::Rejected, Some("wrong_credential")),
+            ("403", Outcome::Denied, Some("not_allowed")),
+            ("429", Outcome::Success, Some("throttled")),
+            ("404", Outcome::Success, Some("request")),
+            ("499", Outcome::Success, Some("request")),
+            ("502", Outcome::Error, Some("backend_fault")),
+        ] {
+            assert_eq!(outcome(Some(status)), expected, "{status}");
+            assert_eq!(reason_class(status), class, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_status_of_an_answer_is_unknown() {
+        for status in
+            ["0", "000", "-1", "-", "", "100", "600", "4010", "40", "4xx", "+40", "４０１"]
+        {
+            assert_eq!(outcome(Some(status)), Outcome::Unknown, "{status}");
+            assert_eq!(reason_class(status), None, "{status}");
+        }
+        assert_eq!(outcome(None), Outcome::Unknown);
     }
 
     proptest! {

@@ -7,7 +7,7 @@
 -- Cannot show: what the format leaves out, which in AWS's own examples is
 -- every credential; headers, since no variable holds them.
 --
--- Choices: Statuses as in http_json: 401 refused (`rejected`), 403 knew who it
+-- Choices: 401 refused (`rejected`), 403 knew who it
 -- was and did not allow (`denied`), 5xx a fault, any other 4xx a use with its
 -- status as the reason. Where the format names why the gateway itself answered
 -- (`$context.error.responseType`), that decides: 403 is also its answer to an

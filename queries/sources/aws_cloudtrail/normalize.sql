@@ -310,7 +310,7 @@ SELECT
         WHEN "userIdentity.arn" <> '' THEN "userIdentity.arn"
         ELSE COALESCE(
             "userIdentity.invokedBy", NULLIF("userIdentity.userName", ''),
-            NULLIF("userIdentity.principalId", ''), "userIdentity.accountId")
+            NULLIF("userIdentity.principalId", ''), "userIdentity.onBehalfOf.userId", "userIdentity.accountId")
     END AS principal,
     -- A role's session is named by whoever assumed it: a name that an SDK or a
     -- platform made up (its own prefix, an instance, a number, a task or UUID)

@@ -7,12 +7,10 @@
 -- Cannot show: credentials in headers; which requests came over a connection
 -- (the trace id of both logs tells, but rows are read one by one).
 --
--- Choices: Statuses as in http_json: 401 and 407 refused (`rejected`), 403
--- authenticated and not allowed (`denied`), 5xx a fault, and any other 4xx a
--- use with its reason. A connection whose certificate was verified is a use: it
--- stands for all requests that follow on it. One without a certificate is
--- skipped. Trace ids of requests can be chosen by clients and are no id; a
--- connection's id is.
+-- Choices: Statuses mean what `http_outcome` says. A connection whose
+-- certificate was verified is a use: it stands for all requests that follow on
+-- it. One without a certificate is skipped. Trace ids of requests can be chosen
+-- by clients and are no id; a connection's id is.
 SELECT
     "connection" AS native_uid,
     parse_time("time") AS event_time,
@@ -28,11 +26,7 @@ SELECT
             WHEN "verified" LIKE 'Failed:ClientCert%' THEN 'rejected'
             ELSE 'unknown'
         END
-        WHEN "status" = '401' OR "status" = '407' THEN 'rejected'
-        WHEN "status" = '403' THEN 'denied'
-        WHEN "status" LIKE '5%' THEN 'error'
-        WHEN "status" LIKE '2%' OR "status" LIKE '3%' OR "status" LIKE '4%' OR "status" = '101' THEN 'success'
-        ELSE 'unknown'
+        ELSE http_outcome("status")
     END AS outcome,
     CASE
         WHEN "verified" LIKE 'Failed:%' THEN substr("verified", 8)
@@ -46,11 +40,7 @@ SELECT
             WHEN "verified" LIKE '%ProcessingError' THEN 'backend_fault'
             WHEN "verified" LIKE 'Failed:ClientCert%' THEN 'wrong_credential'
         END
-        WHEN "status" = '401' OR "status" = '407' THEN 'wrong_credential'
-        WHEN "status" = '403' THEN 'not_allowed'
-        WHEN "status" = '429' THEN 'throttled'
-        WHEN "status" LIKE '4__' THEN 'request'
-        WHEN "status" LIKE '5__' THEN 'backend_fault'
+        ELSE http_reason_class("status")
     END AS reason_class,
     CASE
         WHEN "connection" IS NOT NULL THEN "serial"

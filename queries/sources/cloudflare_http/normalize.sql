@@ -7,11 +7,10 @@
 -- Cannot show: headers that the job does not log, and what the origin thought
 -- of a request beyond its status.
 --
--- Choices: Statuses as in http_json: 401 and 407 refused (`rejected`), 403
--- knew it and did not allow (`denied`), 5xx a fault, any other 4xx a use with
--- its status as the reason. A 403 with a certificate that was not accepted
--- refused the certificate. A request that a rule blocked names the rule's
--- action as its reason; its credential was not judged: `denied`.
+-- Choices: Statuses mean what `http_outcome` says. A 403 with a certificate
+-- that was not accepted refused the certificate. A request that a rule blocked
+-- names the rule's action as its reason; its credential was not judged:
+-- `denied`.
 -- A certificate stands in a further row where a header or the query names a
 -- credential. Where its check failed and the request was let through, it is a
 -- use.
@@ -23,13 +22,7 @@ SELECT
     CASE
         WHEN "EdgeResponseStatus" = '403' AND "ClientMTLSAuthStatus" IN ('untrusted', 'notyetvalid', 'expired', 'revoked')
             THEN 'rejected'
-        WHEN "EdgeResponseStatus" = '401' OR "EdgeResponseStatus" = '407' THEN 'rejected'
-        WHEN "EdgeResponseStatus" = '403' THEN 'denied'
-        WHEN character_length("EdgeResponseStatus") <> 3 THEN 'unknown'
-        WHEN "EdgeResponseStatus" LIKE '5%' THEN 'error'
-        WHEN "EdgeResponseStatus" LIKE '2%' OR "EdgeResponseStatus" LIKE '3%' OR "EdgeResponseStatus" LIKE '4%'
-            OR "EdgeResponseStatus" = '101' THEN 'success'
-        ELSE 'unknown'
+        ELSE http_outcome("EdgeResponseStatus")
     END AS outcome,
     CASE
         WHEN "ClientMTLSAuthStatus" IN ('untrusted', 'notyetvalid', 'expired', 'revoked')
@@ -41,11 +34,7 @@ SELECT
         WHEN "EdgeResponseStatus" = '403' AND "ClientMTLSAuthStatus" = 'expired' THEN 'expired'
         WHEN "EdgeResponseStatus" = '403' AND "ClientMTLSAuthStatus" = 'revoked' THEN 'revoked'
         WHEN "EdgeResponseStatus" = '403' AND "ClientMTLSAuthStatus" IN ('untrusted', 'notyetvalid') THEN 'wrong_credential'
-        WHEN "EdgeResponseStatus" = '401' OR "EdgeResponseStatus" = '407' THEN 'wrong_credential'
-        WHEN "EdgeResponseStatus" = '403' THEN 'not_allowed'
-        WHEN "EdgeResponseStatus" = '429' THEN 'throttled'
-        WHEN "EdgeResponseStatus" LIKE '4__' THEN 'request'
-        WHEN "EdgeResponseStatus" LIKE '5__' THEN 'backend_fault'
+        ELSE http_reason_class("EdgeResponseStatus")
     END AS reason_class,
 
     CASE

@@ -6,32 +6,18 @@
 -- Cannot show: the credential in every other case. A user is not a version of
 -- his password: such rows name who, never what.
 --
--- Choices: Statuses as in http_json: 401 and 407 refused (`rejected`), 403
--- authenticated and not allowed (`denied`), 5xx a fault, and any other 4xx a
--- use, with the status as the reason: it may have come before or after
--- authentication. Apache says that the user of a 401 may be bogus; nginx logs a
--- user that nobody checked. Both are shown as principals, as the log escapes
--- them: `\x22` or `\"` for a quote, `\xc3\xbc` for what is not ASCII.
+-- Choices: Statuses mean what `http_outcome` says; that of a failure is the
+-- reason. Apache says that the user of a 401 may be bogus; nginx logs a user
+-- that nobody checked. Both are shown as principals, as the log escapes them:
+-- `\x22` or `\"` for a quote, `\xc3\xbc` for what is not ASCII.
 -- There is no native id: the same line at the same place of the same file is
 -- the same event.
 SELECT
     parse_time("time") AS event_time,
     "method" AS action,
-    CASE
-        WHEN "status" = '401' OR "status" = '407' THEN 'rejected'
-        WHEN "status" = '403' THEN 'denied'
-        WHEN "status" LIKE '5%' THEN 'error'
-        WHEN "status" LIKE '2%' OR "status" LIKE '3%' OR "status" LIKE '4%' OR "status" = '101' THEN 'success'
-        ELSE 'unknown'
-    END AS outcome,
+    http_outcome("status") AS outcome,
     CASE WHEN "status" LIKE '4__' OR "status" LIKE '5__' THEN "status" END AS reason,
-    CASE
-        WHEN "status" = '401' OR "status" = '407' THEN 'wrong_credential'
-        WHEN "status" = '403' THEN 'not_allowed'
-        WHEN "status" = '429' THEN 'throttled'
-        WHEN "status" LIKE '4__' THEN 'request'
-        WHEN "status" LIKE '5__' THEN 'backend_fault'
-    END AS reason_class,
+    http_reason_class("status") AS reason_class,
     CASE WHEN "uri" LIKE '%?%' THEN COALESCE(
         NULLIF(query_parameter("uri", 'api_key'), ''),
         NULLIF(query_parameter("uri", 'apikey'), ''),

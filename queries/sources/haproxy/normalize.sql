@@ -9,13 +9,12 @@
 -- never taken for a credential: such rows name who, never what. Nor is a key
 -- of a request line that was cut.
 --
--- Choices: Statuses as in combined_log: 401 and 407 refused (`rejected`), 403
--- not allowed (`denied`), 5xx a fault, and any other 4xx a use, with the status
--- as the reason. What was no HTTP and what ended without a status (-1) is
--- `unknown`. The time is that of the request in the proxy's local time, read as
--- UTC and marked; where syslog wrote a time with its zone, that is taken, which
--- is when the request ended. A captured header of the form `product/1...` is
--- taken for the user agent. The client is the proxy's peer.
+-- Choices: Statuses mean what `http_outcome` says; that of a failure is the
+-- reason. What was no HTTP and what ended without a status (-1) is `unknown`.
+-- The time is that of the request in the proxy's local time, read as UTC and
+-- marked; where syslog wrote a time with its zone, that is taken, which is when
+-- the request ended. A captured header of the form `product/1...` is taken for
+-- the user agent. The client is the proxy's peer.
 -- In a request `#` always begins an escape of HAProxy (`#22` for a quote): it
 -- is read as `%`.
 -- There is no native id: the same line at the same place of the same file is
@@ -24,22 +23,9 @@ SELECT
     COALESCE(parse_time("logged"), parse_time("time")) AS event_time,
     CASE WHEN "logged" IS NULL THEN 'no_zone' END AS time_quality,
     "method" AS action,
-    CASE
-        WHEN "method" IS NULL THEN 'unknown'
-        WHEN "status" = '401' OR "status" = '407' THEN 'rejected'
-        WHEN "status" = '403' THEN 'denied'
-        WHEN "status" LIKE '5__' THEN 'error'
-        WHEN "status" LIKE '2__' OR "status" LIKE '3__' OR "status" LIKE '4__' OR "status" = '101' THEN 'success'
-        ELSE 'unknown'
-    END AS outcome,
+    CASE WHEN "method" IS NULL THEN 'unknown' ELSE http_outcome("status") END AS outcome,
     CASE WHEN "status" LIKE '4__' OR "status" LIKE '5__' THEN "status" END AS reason,
-    CASE
-        WHEN "status" = '401' OR "status" = '407' THEN 'wrong_credential'
-        WHEN "status" = '403' THEN 'not_allowed'
-        WHEN "status" = '429' THEN 'throttled'
-        WHEN "status" LIKE '4__' THEN 'request'
-        WHEN "status" LIKE '5__' THEN 'backend_fault'
-    END AS reason_class,
+    http_reason_class("status") AS reason_class,
     CASE WHEN "uri" LIKE '%?%' AND "version" IS NOT NULL THEN COALESCE(
         NULLIF(query_parameter(replace("uri", '#', '%'), 'api_key'), ''),
         NULLIF(query_parameter(replace("uri", '#', '%'), 'apikey'), ''),

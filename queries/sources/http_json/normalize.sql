@@ -8,11 +8,8 @@
 -- Cannot show: credentials that the log format leaves out or masks; what the
 -- backend behind the proxy thought of a request that the proxy let pass.
 --
--- Choices: 401 and 407 refused the credential (`rejected`), 403 knew it and
--- did not allow (`denied`), 5xx is a fault (`error`). Any other 4xx (404, 429,
--- 400, 499, ...) may have come before or after authentication; it counts as a
--- use, since to take a use for none would revoke a key that is needed, and
--- the status is kept as the reason.
+-- Choices: Statuses mean what `http_outcome` says: any 4xx but 401, 403 and 407
+-- is a use, and the status is kept as its reason.
 -- A header that was emptied (Caddy writes `[]` for what it redacts) is none.
 -- Caddy names a client certificate by its serial number in decimal, which is a
 -- kind of its own. A request that nobody answered has status 0: `unknown`.
@@ -26,22 +23,9 @@ SELECT
     CASE WHEN "request_id" NOT IN ('', '-') THEN concat("request_id", ' ', "time") END AS native_uid,
     parse_time("time") AS event_time,
     "method" AS action,
-    CASE
-        WHEN "status" = '401' OR "status" = '407' THEN 'rejected'
-        WHEN "status" = '403' THEN 'denied'
-        WHEN character_length("status") <> 3 THEN 'unknown'
-        WHEN "status" LIKE '5%' THEN 'error'
-        WHEN "status" LIKE '2%' OR "status" LIKE '3%' OR "status" LIKE '4%' OR "status" = '101' THEN 'success'
-        ELSE 'unknown'
-    END AS outcome,
+    http_outcome("status") AS outcome,
     CASE WHEN "status" LIKE '4__' OR "status" LIKE '5__' THEN "status" END AS reason,
-    CASE
-        WHEN "status" = '401' OR "status" = '407' THEN 'wrong_credential'
-        WHEN "status" = '403' THEN 'not_allowed'
-        WHEN "status" = '429' THEN 'throttled'
-        WHEN "status" LIKE '4__' THEN 'request'
-        WHEN "status" LIKE '5__' THEN 'backend_fault'
-    END AS reason_class,
+    http_reason_class("status") AS reason_class,
 
     CASE
         WHEN authorization_value(NULLIF("authorization", '[]')) IS NOT NULL THEN authorization_value(NULLIF("authorization", '[]'))

@@ -174,7 +174,7 @@ SELECT
     END AS target_state,
 
     CASE
-        WHEN "actor_arn" LIKE 'arn:%' THEN "actor_arn"
+        WHEN "actor.user.uid" LIKE 'arn:%' THEN "actor.user.uid"
         WHEN "actor.user.uuid" LIKE 'arn:%' THEN "actor.user.uuid"
         WHEN "class_uid" = '3002' THEN COALESCE("subject_name", "actor_name")
         ELSE "actor_name"

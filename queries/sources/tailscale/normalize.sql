@@ -27,7 +27,7 @@ SELECT
     CASE
         WHEN "action" = 'LOGIN' THEN 'auth'
         WHEN "target.property" = 'SECRET' THEN 'lifecycle'
-        WHEN "target.type" = 'API_KEY' THEN CASE
+        WHEN "target.type" IN ('API_KEY', 'AUTH_KEY') THEN CASE
             WHEN "action" = 'CREATE' AND "actor.type" = 'OAUTH_CLIENT' THEN 'token_exchange'
             ELSE 'lifecycle'
         END
@@ -50,32 +50,32 @@ SELECT
     CASE WHEN "actor.type" = 'OAUTH_CLIENT' THEN "actor.id" END AS credential_value,
     'api_key_id' AS credential_kind,
     CASE
-        WHEN "target.type" = 'API_KEY' AND "action" = 'CREATE' AND "actor.type" = 'OAUTH_CLIENT'
+        WHEN "target.type" IN ('API_KEY', 'AUTH_KEY') AND "action" = 'CREATE' AND "actor.type" = 'OAUTH_CLIENT'
             AND ("error" IS NULL OR "error" = '') THEN "target.id"
     END AS issued_credential_value,
     'api_key_id' AS issued_credential_kind,
     -- Written as Go prints a time: `2026-03-01 09:00:00.1 +0000 UTC`.
     CASE
-        WHEN "target.type" = 'API_KEY' AND "action" = 'CREATE' AND "actor.type" = 'OAUTH_CLIENT'
+        WHEN "target.type" IN ('API_KEY', 'AUTH_KEY') AND "action" = 'CREATE' AND "actor.type" = 'OAUTH_CLIENT'
             AND ("error" IS NULL OR "error" = '') AND "new.expires" NOT LIKE '0001-%'
             THEN parse_time(replace("new.expires", ' +0000 UTC', 'Z'))
     END AS issued_expires_time,
     CASE
-        WHEN "target.type" = 'API_KEY' AND "action" = 'CREATE' AND "actor.type" = 'OAUTH_CLIENT'
+        WHEN "target.type" IN ('API_KEY', 'AUTH_KEY') AND "action" = 'CREATE' AND "actor.type" = 'OAUTH_CLIENT'
             AND ("error" IS NULL OR "error" = '') AND "new.expires" NOT LIKE '0001-%' THEN 'response'
     END AS issued_ttl_source,
 
     -- A key is a secret with one version; SECRET signs what a webhook receives.
     CASE
         WHEN "target.id" = '' THEN NULL
-        WHEN "target.type" = 'API_KEY' THEN concat('api_key/', "target.id")
+        WHEN "target.type" IN ('API_KEY', 'AUTH_KEY') THEN concat(lower("target.type"), '/', "target.id")
         WHEN "target.property" = 'SECRET' THEN concat(lower("target.type"), '/', "target.id", '/secret')
     END AS target_secret_id,
-    CASE WHEN "target.type" = 'API_KEY' THEN NULLIF("target.id", '') END AS target_version,
-    CASE WHEN "target.type" = 'API_KEY' THEN "target.id" END AS target_credential_value,
+    CASE WHEN "target.type" IN ('API_KEY', 'AUTH_KEY') THEN NULLIF("target.id", '') END AS target_version,
+    CASE WHEN "target.type" IN ('API_KEY', 'AUTH_KEY') THEN "target.id" END AS target_credential_value,
     'api_key_id' AS target_credential_kind,
     CASE
-        WHEN ("target.type" IS DISTINCT FROM 'API_KEY') OR "error" <> '' THEN NULL
+        WHEN "target.type" NOT IN ('API_KEY', 'AUTH_KEY') OR "error" <> '' THEN NULL
         WHEN "action" IN ('CREATE', 'ENABLE', 'RESTORE', 'APPROVE') THEN 'active'
         WHEN "action" IN ('REVOKE', 'DELETE', 'EXPIRED') THEN 'revoked'
         WHEN "action" IN ('DISABLE', 'SUSPEND') THEN 'inactive'

@@ -1,9 +1,9 @@
 -- vault_audit: requests to Vault or OpenBao and their answers.
 --
 -- Shows: which token (or login secret) made every request, which login or
--- token obtained which token and until when, who read which version of a KV
--- secret, dynamic secrets by their lease, and the ends of tokens, leases,
--- secret ids and versions.
+-- token obtained which token or certificate and until when, who read which
+-- version of a KV secret, dynamic secrets by their lease, and the ends of
+-- tokens, certificates, leases, secret ids and versions.
 --
 -- Cannot show: raw values, unless the device was set to `log_raw` (then they
 -- are fingerprinted like any raw secret); that a token and its accessor are
@@ -21,7 +21,8 @@
 -- an unknown or expired token: `rejected`. A login that issued nothing was
 -- refused, even without an error. What a Vault calls a credential is unique
 -- within one audit device only: its scope is the one given with --scope.
--- Deleting a version in KV takes it out of use here, but its value stays valid
+-- A certificate's serial number is an HMAC too, unless the mount is told to
+-- show it. Deleting a version in KV takes it out of use here, but its value stays valid
 -- where it is used: the state is `inactive`, not `revoked`.
 SELECT
     "request.id" AS native_uid,
@@ -34,10 +35,12 @@ SELECT
         -- What failed, other than for want of permission, read and changed nothing.
         WHEN "error" <> '' AND "error" NOT LIKE '%permission denied%' THEN 'upstream'
         WHEN "issued_token" IS NOT NULL OR "request.path" LIKE 'auth/token/create%' THEN 'token_exchange'
+        WHEN "request.mount_type" = 'pki' AND "request.path" ~ '/(issue|sign|sign-verbatim)/' THEN 'token_exchange'
         WHEN "response.secret.lease_id" <> '' THEN 'secret_read'
         WHEN "request.operation" = 'read' THEN CASE
             WHEN "response.data.metadata.version" IS NOT NULL THEN 'secret_read'
             WHEN COALESCE("request.mount_type", 'kv') = 'kv' AND "request.path" LIKE '%/data/%' THEN 'secret_read'
+            WHEN "request.path" LIKE '%/static-creds/%' THEN 'secret_read'
             WHEN "request.mount_type" = 'kv' AND "request.path" NOT LIKE '%/metadata/%'
                 AND "request.path" NOT LIKE '%/config' THEN 'secret_read'
             ELSE 'upstream'
@@ -56,9 +59,11 @@ SELECT
         END
         WHEN "request.path" LIKE '%/rotate-role/%' OR "request.path" LIKE '%/rotate-root/%'
             OR "request.path" LIKE '%/rotate' THEN 'lifecycle'
+        WHEN "request.mount_type" = 'pki' AND "request.path" LIKE '%/revoke' THEN 'lifecycle'
         WHEN COALESCE("request.mount_type", 'kv') = 'kv' AND (
             "request.path" LIKE '%/data/%' OR "request.path" LIKE '%/delete/%'
-            OR "request.path" LIKE '%/undelete/%' OR "request.path" LIKE '%/destroy/%') THEN 'lifecycle'
+            OR "request.path" LIKE '%/undelete/%' OR "request.path" LIKE '%/destroy/%'
+            OR ("request.operation" = 'delete' AND "request.path" LIKE '%/metadata/%')) THEN 'lifecycle'
         ELSE 'upstream'
     END AS category,
     "request.operation" AS action,
@@ -128,19 +133,27 @@ SELECT
     -- A renewal answers with the same token: no exchange.
     CASE
         WHEN "request.path" LIKE 'auth/token/renew%' THEN NULL
+        WHEN "request.mount_type" = 'pki' AND "request.path" ~ '/(issue|sign|sign-verbatim)/'
+            THEN COALESCE("issued_token", "response.data.serial_number")
         ELSE COALESCE("issued_token", "response.auth.accessor")
     END AS issued_credential_value,
     CASE
-        WHEN COALESCE("issued_token", "response.auth.accessor") LIKE 'hmac-sha256:%' THEN 'vault_hmac'
-        WHEN "issued_token" IS NULL THEN 'vault_accessor'
-        ELSE 'secret_value'
+        WHEN COALESCE("issued_token", "response.auth.accessor", "response.data.serial_number") LIKE 'hmac-sha256:%'
+            THEN 'vault_hmac'
+        WHEN "issued_token" IS NOT NULL THEN 'secret_value'
+        WHEN "request.mount_type" = 'pki' THEN 'x509_serial'
+        ELSE 'vault_accessor'
     END AS issued_credential_kind,
     CASE
+        WHEN "request.mount_type" = 'pki' AND "request.path" ~ '/(issue|sign|sign-verbatim)/' AND "issued_ttl" IS NULL
+            THEN parse_time("response.data.expiration")
         WHEN "request.path" LIKE 'auth/token/renew%' OR "issued_ttl" IS NULL THEN NULL
         WHEN TRY_CAST("issued_ttl" AS BIGINT) BETWEEN 1 AND 4000000000
             THEN parse_time("time") + arrow_cast(TRY_CAST("issued_ttl" AS BIGINT), 'Duration(Second)')
     END AS issued_expires_time,
     CASE
+        WHEN "request.mount_type" = 'pki' AND "request.path" ~ '/(issue|sign|sign-verbatim)/' AND "issued_ttl" IS NULL
+            THEN CASE WHEN parse_time("response.data.expiration") IS NOT NULL THEN 'response' END
         WHEN "request.path" LIKE 'auth/token/renew%' OR "issued_ttl" IS NULL THEN NULL
         WHEN TRY_CAST("issued_ttl" AS BIGINT) BETWEEN 1 AND 4000000000 THEN 'response'
     END AS issued_ttl_source,
@@ -156,17 +169,22 @@ SELECT
         END
         WHEN "request.path" LIKE 'sys/leases/revoke/%' OR "request.path" LIKE 'sys/revoke/%'
             THEN regexp_replace("request.path", '^sys/(leases/)?revoke/(.*)/[^/]*$', '\2')
+        -- Who renews a lease still holds what it was read for.
+        WHEN "request.path" LIKE 'sys/leases/renew%' OR "request.path" LIKE 'sys/renew%'
+            THEN regexp_replace("response.secret.lease_id", '/[^/]*$', '')
         WHEN "request.path" LIKE 'sys/%' OR "request.path" LIKE 'identity/%' THEN NULL
         WHEN "response.secret.lease_id" <> '' THEN "request.path"
         WHEN "request.operation" = 'list' THEN NULL
         WHEN COALESCE("request.mount_type", 'kv') = 'kv' AND (
             "request.path" LIKE '%/data/%' OR "request.path" LIKE '%/delete/%'
-            OR "request.path" LIKE '%/undelete/%' OR "request.path" LIKE '%/destroy/%')
-            THEN regexp_replace("request.path", '/(data|delete|undelete|destroy)/', '/')
+            OR "request.path" LIKE '%/undelete/%' OR "request.path" LIKE '%/destroy/%'
+            OR ("request.operation" = 'delete' AND "request.path" LIKE '%/metadata/%'))
+            THEN regexp_replace("request.path", '/(data|delete|undelete|destroy|metadata)/', '/')
         WHEN "request.mount_type" = 'kv' AND "request.operation" = 'read'
             AND "request.path" NOT LIKE '%/metadata/%' AND "request.path" NOT LIKE '%/config'
             THEN "request.path"
-        WHEN "request.path" LIKE '%/rotate-role/%' THEN "request.path"
+        WHEN "request.path" LIKE '%/static-creds/%' AND "request.operation" = 'read' THEN "request.path"
+        WHEN "request.path" LIKE '%/rotate-role/%' THEN replace("request.path", '/rotate-role/', '/static-creds/')
     END AS target_secret_id,
     CASE
         WHEN "request.path" LIKE 'auth/%' THEN CASE
@@ -197,6 +215,7 @@ SELECT
         WHEN "request.path" LIKE 'sys/leases/revoke/%' OR "request.path" LIKE 'sys/revoke/%'
             THEN regexp_replace("request.path", '^sys/(leases/)?revoke/', '')
         WHEN "response.secret.lease_id" <> '' THEN "response.secret.lease_id"
+        WHEN "request.mount_type" = 'pki' AND "request.path" LIKE '%/revoke' THEN "request.data.serial_number"
     END AS target_credential_value,
     CASE
         WHEN "request.path" LIKE 'auth/token/revoke-accessor%' THEN CASE
@@ -207,6 +226,8 @@ SELECT
                 LIKE 'hmac-sha256:%' THEN 'vault_hmac'
             ELSE 'secret_value'
         END
+        WHEN "request.data.serial_number" LIKE 'hmac-sha256:%' THEN 'vault_hmac'
+        WHEN "request.mount_type" = 'pki' THEN 'x509_serial'
         ELSE 'vault_lease'
     END AS target_credential_kind,
     -- Only an answer without an error changes a state.
@@ -219,6 +240,7 @@ SELECT
                 THEN 'revoked'
             WHEN "response.data.secret_id" IS NOT NULL THEN 'active'
         END
+        WHEN "request.mount_type" = 'pki' AND "request.path" LIKE '%/revoke' THEN 'revoked'
         WHEN "request.path" LIKE 'sys/%' OR "request.path" LIKE 'identity/%'
             OR COALESCE("request.mount_type", 'kv') <> 'kv' THEN NULL
         WHEN "request.path" LIKE '%/data/%' THEN CASE WHEN "response.data.version" IS NOT NULL THEN 'current' END
