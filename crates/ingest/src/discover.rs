@@ -174,12 +174,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_gives_its_regular_files_in_name_order() {
+    fn a_folder_gives_its_regular_files_of_one_age_in_name_order() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir(at("sub")).unwrap();
         for name in ["b.log", "a.log", "sub/c.log"] {
             std::fs::write(at(name), "x").unwrap();
+            let file = std::fs::File::options().write(true).open(at(name)).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH).unwrap();
         }
         std::os::unix::fs::symlink(folder.path(), at("sub/loop")).unwrap();
         let found = discover(&[folder.path().to_owned()], &at("store"));

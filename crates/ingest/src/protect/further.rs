@@ -32,12 +32,16 @@ const OWN: [Text; 10] = [
 const ISSUED: [Text; 3] = [Text::IssuedCredentialUid, Text::IssuedKind, Text::IssuedTtlSource];
 
 /// What a row may name that others of its record do not.
-const NAMED: [&[Text]; 4] = [
+const NAMED: [&[Text]; 5] = [
     &[Text::CredentialUid],
+    &[Text::Principal],
     &[Text::IssuedCredentialUid],
     &[Text::TargetCredentialUid],
     &[Text::TargetSecretId, Text::TargetVersion],
 ];
+
+/// Who presented what.
+const PRESENTED: [Text; 2] = [Text::CredentialUid, Text::Principal];
 
 /// The further rows of a chunk.
 pub(super) struct Further<'a> {
@@ -79,7 +83,7 @@ impl<'a> Further<'a> {
                 continue;
             }
             // What presents a credential that the record presented before is no further attempt.
-            let again = self.has(protected, first, NAMED[0], &code);
+            let again = self.has(protected, first, &PRESENTED, &code);
             let mut codes: Vec<u32> = texts[..Text::COUNT].iter().map(|it| it.at(at)).collect();
             codes[Text::RecordPart as usize] = tools.words[Text::RecordPart as usize].intern(name);
             let place = protected.rows.len();
@@ -176,7 +180,7 @@ pub(super) fn without_repetitions(
                 if !NAMED.iter().any(|it| named(it) && !same(it, first)) {
                     continue;
                 }
-                if same(NAMED[0], first) {
+                if same(&PRESENTED, first) {
                     repeated.push(kept.len());
                 }
             }
