@@ -298,9 +298,8 @@ impl Histories {
         }
         starts.push(places.len() as u32);
         let mut uses: Vec<Parts> = names.secrets.iter().map(|_| Parts::default()).collect();
-        // What takes back a count is no use itself.
-        let is_use = |it: &&Hour| it.count > 0 && it.first_time <= it.last_time;
-        for it in hours.iter().filter(is_use) {
+        // An hour of which no time is told is none. One that takes back a count may hold a use too.
+        for it in hours.iter().filter(|it| it.first_time <= it.last_time) {
             let of_key =
                 |key: u32| starts.get(key as usize).copied().unwrap_or(places.len() as u32);
             for (_, place) in &places[of_key(it.key) as usize..of_key(it.key + 1) as usize] {
@@ -310,7 +309,7 @@ impl Histories {
                     activity: Activity {
                         first_time: it.first_time,
                         last_time: it.last_time,
-                        count: u64::try_from(it.count).unwrap_or_default(),
+                        count: u64::try_from(it.count).unwrap_or(1),
                         ..place.activity
                     },
                 });
@@ -337,7 +336,7 @@ impl Histories {
         });
         let newest = names.principals.entry([key[0], key[8]]).or_insert(version);
         *newest = version.max(*newest);
-        let history = history_of(&mut self.secrets, &names.secrets[secret]);
+        let history = self.secrets.entry(names.secrets[secret].clone()).or_default();
         if let Some(principal) = (key[8] != 0).then(|| value(8)).flatten() {
             history.principals.insert(principal, *newest);
         }
@@ -378,13 +377,6 @@ impl Histories {
             },
         }
     }
-}
-
-fn history_of<'a>(all: &'a mut BTreeMap<String, History>, secret: &str) -> &'a mut History {
-    if !all.contains_key(secret) {
-        all.insert(secret.to_owned(), History::default());
-    }
-    all.entry(secret.to_owned()).or_default()
 }
 
 /// Uses in parts of about a megabyte.

@@ -4,7 +4,6 @@
 //! rhythm is told. So the millions of rows of `usage` are read once, into a few totals that all
 //! views build on, and the hours of each as plain numbers.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -113,7 +112,7 @@ impl TotalsTable {
         let context = state.task_ctx();
         let pool = Arc::clone(&state.runtime_env().memory_pool);
         let memory = MemoryConsumer::new("usage").register(&pool);
-        let tasks: VecDeque<_> = execute_stream_partitioned(plan, context)?
+        let tasks: Vec<_> = execute_stream_partitioned(plan, context)?
             .into_iter()
             .map(|stream| SpawnedTask::spawn(Part::read(stream, memory.new_empty())))
             .collect();
