@@ -206,7 +206,7 @@ impl Part {
                 false => none,
             };
         let mut last: Option<(Key, u32)> = None;
-        for row in 0..rows {
+        for (row, count) in counts.iter().enumerate() {
             let key: Key = std::array::from_fn(|column| columns[column][row]);
             let place = match last {
                 Some((known, place)) if known == key => place,
@@ -215,7 +215,7 @@ impl Part {
             last = Some((key, place));
             self.hours.push(Hour {
                 key: place,
-                count: if counts.is_valid(row) { counts.value(row) } else { 1 },
+                count: count.unwrap_or(1),
                 first_time: time(firsts, row, i64::MAX),
                 last_time: time(lasts, row, i64::MIN),
             });
