@@ -334,11 +334,13 @@ impl Histories {
             names.secrets.push(value(0).unwrap_or_default());
             names.secrets.len() - 1
         });
-        let newest = names.principals.entry([key[0], key[8]]).or_insert(version);
-        *newest = version.max(*newest);
         let history = self.secrets.entry(names.secrets[secret].clone()).or_default();
-        if let Some(principal) = (key[8] != 0).then(|| value(8)).flatten() {
-            history.principals.insert(principal, *newest);
+        let newest = names.principals.entry([key[0], key[8]]).or_insert(i64::MIN);
+        if version > *newest {
+            *newest = version;
+            if let Some(principal) = value(8) {
+                history.principals.insert(principal, version);
+            }
         }
         let consumer = *names.consumers.entry([key[0], key[1], key[2]]).or_insert_with(|| {
             history.consumers.push(Consumer { workload: value(1), environment: value(2) });

@@ -71,18 +71,23 @@ struct Head<'a> {
     sample: Sample<'a>,
     is_json: bool,
     lines: OnceCell<Vec<Cow<'a, str>>>,
+    closed: OnceCell<Vec<u8>>,
 }
 
 impl<'a> Head<'a> {
     fn new(sample: &Sample<'a>) -> Self {
         let is_json = looks_like_json(sample.bytes);
-        Self { sample: *sample, is_json, lines: OnceCell::new() }
+        Self { sample: *sample, is_json, lines: OnceCell::new(), closed: OnceCell::new() }
     }
 
-    /// Its first lines. Of JSON that some pattern may match as text a few are enough.
+    /// Its first lines.
     fn lines(&self) -> &[Cow<'a, str>] {
-        let most = if self.is_json { RECORDS_MAX } else { LINES_MAX };
-        self.lines.get_or_init(|| first_lines(&self.sample).take(most).collect())
+        self.lines.get_or_init(|| first_lines(&self.sample).take(LINES_MAX).collect())
+    }
+
+    /// Its JSON, with what the cut left open closed.
+    fn closed(&self) -> &[u8] {
+        self.closed.get_or_init(|| repair::close(self.sample.bytes))
     }
 }
 
@@ -290,7 +295,7 @@ fn judge_json(
         false => glance,
     };
     let is_cut = whole.is_empty() && !sample.complete;
-    let rows = if is_cut { read_rows(source, format, &repair::close(sample.bytes)) } else { whole };
+    let rows = if is_cut { read_rows(source, format, head.closed()) } else { whole };
     if is_found(&rows) {
         return found;
     }
