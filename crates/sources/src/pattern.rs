@@ -110,7 +110,8 @@ fn add_first(part: &Hir, first: &mut Bytes) -> bool {
         HirKind::Capture(capture) => add_first(&capture.sub, first),
         HirKind::Concat(parts) => parts.iter().all(|it| add_first(it, first)),
         HirKind::Alternation(parts) => {
-            parts.iter().fold(false, |any, it| add_first(it, first) || any)
+            // Each of them adds its bytes, whatever the others may match.
+            parts.iter().filter(|it| add_first(it, first)).count() > 0
         }
     }
 }
