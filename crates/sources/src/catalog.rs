@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::columns::Columns;
 use crate::decode::{Limits, continue_plain};
 use crate::frame::skip_blank;
 use crate::layout::{bind_columns, delimited_layout};
+use crate::path::FieldPath;
 use crate::reader::{FileContext, RecordReader, Resume, columns, header_names, lines_of_records};
 use crate::source::{Format, Source, SourceError};
 
@@ -72,12 +74,19 @@ struct Head<'a> {
     is_json: bool,
     lines: OnceCell<Vec<Cow<'a, str>>>,
     closed: OnceCell<Vec<u8>>,
+    quoted: OnceCell<HashSet<&'a [u8]>>,
 }
 
 impl<'a> Head<'a> {
     fn new(sample: &Sample<'a>) -> Self {
         let is_json = looks_like_json(sample.bytes);
-        Self { sample: *sample, is_json, lines: OnceCell::new(), closed: OnceCell::new() }
+        Self {
+            sample: *sample,
+            is_json,
+            lines: OnceCell::new(),
+            closed: OnceCell::new(),
+            quoted: OnceCell::new(),
+        }
     }
 
     /// Its first lines.
@@ -88,6 +97,22 @@ impl<'a> Head<'a> {
     /// Its JSON, with what the cut left open closed.
     fn closed(&self) -> &[u8] {
         self.closed.get_or_init(|| repair::close(self.sample.bytes))
+    }
+
+    /// What stands between two quotes, up to a backslash: the names of members, and those of
+    /// JSON inside of a text, among all else.
+    fn quoted(&self) -> &HashSet<&'a [u8]> {
+        self.quoted.get_or_init(|| {
+            let bytes = self.sample.bytes;
+            let mut from = 0;
+            let pieces = memchr::memchr_iter(b'"', bytes).map(|quote| {
+                let piece = &bytes[from..quote];
+                from = quote + 1;
+                let end = piece.iter().position(|it| *it == b'\\').unwrap_or(piece.len());
+                &piece[..end]
+            });
+            pieces.collect()
+        })
     }
 }
 
@@ -276,7 +301,7 @@ fn judge_json(
         };
     }
     let lacks = |field: &str| format!("its first records have no field `{field}`");
-    let absent = fields.iter().find(|it| !may_hold(source, it, fold_case, sample.bytes));
+    let absent = fields.iter().find(|it| !fold_case && !may_hold(source, it, head));
     if let Some(field) = absent
         && (sample.complete || !has_name(source, sample.name))
     {
@@ -357,20 +382,17 @@ fn read_rows(source: &Arc<Source>, format: usize, bytes: &[u8]) -> Vec<Row> {
     (0..rows).map(row).collect()
 }
 
-/// Whether the last member name of a field stands anywhere in the bytes as a text does, be it in
-/// JSON inside of a text: a glance that saves reading the sample for most sources that it is not.
-fn may_hold(source: &Source, field: &str, fold_case: bool, bytes: &[u8]) -> bool {
+/// Whether all member names of one of a field's paths stand among the quoted texts: a glance that
+/// saves reading the sample for most sources that it is not.
+fn may_hold(source: &Source, field: &str, head: &Head<'_>) -> bool {
     let plain = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-' || it == '@';
-    let name = field.rsplit('.').next().unwrap_or(field);
-    if fold_case || source.fields.contains_key(field) || name.is_empty() || !name.chars().all(plain)
-    {
-        return true;
+    let stands = |name: &str| !name.chars().all(plain) || head.quoted().contains(name.as_bytes());
+    let may_stand = |path: &FieldPath| path.members().all(stands);
+    match source.fields.get(field) {
+        _ if source.may_capture(field) => true,
+        Some(paths) => paths.iter().any(may_stand),
+        None => FieldPath::parse(field).is_ok_and(|it| may_stand(&it)),
     }
-    let is_text = |at: usize| {
-        let after = bytes.get(at + name.len());
-        at.checked_sub(1).is_some_and(|it| bytes[it] == b'"') && matches!(after, Some(b'"' | b'\\'))
-    };
-    memchr::memmem::find_iter(bytes, name.as_bytes()).any(is_text)
 }
 
 /// Delimited text with a header is told by the names of its columns.

@@ -60,20 +60,16 @@ impl Skipper {
 
     /// Index just past the end of the value, if it is in these bytes.
     pub(crate) fn skip(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (at, byte) in bytes.iter().enumerate() {
+        let mut at = 0;
+        while at < bytes.len() {
             if self.in_string {
-                match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.in_string = false,
-                    _ => continue,
+                at += self.skip_text(&bytes[at..])?;
+                if self.depth == 0 {
+                    return Some(at);
                 }
-                if self.in_string || self.depth > 0 {
-                    continue;
-                }
-                return Some(at + 1);
+                continue;
             }
-            match byte {
+            match bytes[at] {
                 b'"' => self.in_string = true,
                 b'{' | b'[' => self.depth += 1,
                 b'}' | b']' => {
@@ -84,8 +80,23 @@ impl Skipper {
                 }
                 _ => {}
             }
+            at += 1;
         }
         None
+    }
+
+    /// Index just past the quote that ends the string it is in.
+    fn skip_text(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = usize::from(std::mem::take(&mut self.escaped));
+        loop {
+            at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+            if bytes[at] == b'"' {
+                self.in_string = false;
+                return Some(at + 1);
+            }
+            self.escaped = at + 1 == bytes.len();
+            at += 2;
+        }
     }
 }
 

@@ -112,6 +112,14 @@ impl FieldPath {
         &self.steps
     }
 
+    /// The names of the members that it leads through, in a record or around it.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|it| match it {
+            Step::Member(name) if name != PARENT => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether this is the column of that name in delimited text, where `a.b` may be the
     /// name of one column.
     pub(crate) fn names_column(&self, column: &str, fold_case: bool) -> bool {

@@ -536,6 +536,12 @@ impl Source {
         fields.into_iter().cloned().collect()
     }
 
+    /// Whether a stage may set this field, which then need not be a member of a record.
+    pub(crate) fn may_capture(&self, field: &str) -> bool {
+        let pairs = self.stages.iter().any(|it| matches!(it.look, Look::Pairs(_)));
+        pairs || self.captures().contains(field)
+    }
+
     /// Names of all captures of all patterns.
     fn captures(&self) -> BTreeSet<&str> {
         let texts = self.formats.iter().filter_map(|it| match it {
