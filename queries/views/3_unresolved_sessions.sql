@@ -48,9 +48,9 @@ SELECT
         WHEN c.is_issued THEN 'the event that issued it names no credential'
         ELSE 'the event that issued it was not seen'
     END AS reason,
-    array_sort(array_agg(DISTINCT u.principal)) AS principals,
-    array_sort(array_agg(DISTINCT u.workload)) AS workloads,
-    array_sort(array_agg(DISTINCT u.source)) AS sources,
+    array_sort(array_distinct(array_agg(arrow_cast(u.principal, 'Utf8')))) AS principals,
+    array_sort(array_distinct(array_agg(arrow_cast(u.workload, 'Utf8')))) AS workloads,
+    array_sort(array_distinct(array_agg(arrow_cast(u.source, 'Utf8')))) AS sources,
     min(u.first_time) AS first_used_time, max(u.last_time) AS last_used_time,
     sum(u.attempt_count) AS use_count
 FROM candidates AS c

@@ -2,7 +2,7 @@
 -- Answers: first, last, last use, counts and derived counts.
 -- Reads: version_usage
 -- In two steps: the first leaves few rows of the many, and the lists of the second cost by the row.
--- A list of text views would take 8 KiB at least.
+-- A list of text views would take 8 KiB at least, and array_agg(DISTINCT) works group by group.
 WITH parts AS (
     SELECT
         secret_id, version, version_number,
@@ -41,11 +41,11 @@ SELECT
         WHERE is_derived AND outcome IN ('success', 'denied')
     ) AS derived_last_used_time,
     max(expires_time) AS tail_expires_time,
-    array_sort(array_agg(DISTINCT arrow_cast(source_ip, 'Utf8')) FILTER (WHERE source_ip IS NOT NULL)) AS source_ips,
-    array_sort(array_agg(DISTINCT arrow_cast(user_agent_product, 'Utf8')) FILTER (
+    array_sort(array_distinct(array_agg(arrow_cast(source_ip, 'Utf8')) FILTER (WHERE source_ip IS NOT NULL))) AS source_ips,
+    array_sort(array_distinct(array_agg(arrow_cast(user_agent_product, 'Utf8')) FILTER (
         WHERE user_agent_product IS NOT NULL
-    )) AS user_agents,
-    array_sort(array_agg(DISTINCT arrow_cast(source, 'Utf8'))) AS sources,
+    ))) AS user_agents,
+    array_sort(array_distinct(array_agg(arrow_cast(source, 'Utf8')))) AS sources,
     min(attribution) FILTER (WHERE NOT is_derived) AS direct_attribution
 FROM parts
 GROUP BY secret_id, version, version_number, own_uid, workload, principal, environment

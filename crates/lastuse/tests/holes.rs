@@ -7,8 +7,6 @@
 //! - of less than an hour, since the past is kept by the hour;
 //! - of less than three usual gaps, which the log's own silences might be;
 //! - before the first and after the last event, where the watermark ends;
-//! - of logs that are usually silent for an hour and longer: so few gaps have too few that are
-//!   longer than usual to tell its own silences from several holes (how many are listed is printed);
 //! - beyond 1 % of the gaps and one: as many are holes at most. No log here has that many.
 
 mod common;
@@ -62,8 +60,6 @@ fn overlaps(a: (i64, i64), b: (i64, i64)) -> bool {
 #[derive(Debug, Default)]
 struct Figures {
     asked_for: usize,
-    /// Missing spans of logs that are usually silent for an hour and longer, and those that are listed.
-    slow: (usize, usize),
     /// Listed holes in which nothing is missing.
     untrue: usize,
     gaps: usize,
@@ -90,18 +86,13 @@ fn compare(data: &Path, truth: &Truth, missing: &[Span]) -> Figures {
         let long = missing.into_iter().filter(|it| it.2 - it.1 >= HOUR.max(3 * usual));
         let (listed, unlisted): (Vec<&Span>, Vec<&Span>) = long.partition(is_listed);
         let count = listed.len() + unlisted.len();
-        if usual >= HOUR {
-            figures.slow = (figures.slow.0 + count, figures.slow.1 + listed.len());
-            continue;
-        }
         assert!(count <= most, "{log:?}: {count} are missing, and at most {most} can be holes");
         figures.asked_for += count;
         figures.sources.extend((count > 0).then(|| log.0.clone()));
         figures.unlisted.extend(unlisted.into_iter().map(|it| (it.clone(), usual)));
     }
-    let Figures { asked_for, slow, untrue, gaps, .. } = &figures;
+    let Figures { asked_for, untrue, gaps, .. } = &figures;
     println!("of {} missing spans, {asked_for} must be listed", missing.len());
-    println!("of logs that are silent for hours, {} of {} are listed", slow.1, slow.0);
     println!("{} holes, {untrue} of them false, of {gaps} gaps", holes.len());
     assert_eq!(figures.unlisted, [], "missing spans that are not listed, with the usual gap");
     assert!(figures.untrue * 100 <= figures.gaps, "false holes: {figures:?}");
