@@ -303,6 +303,11 @@ impl JsonFramer {
                 return Outcome::Stop;
             }
             Some(b',' | b'}') => {
+                if let Some(length) = Skipper::inside().skip(&work.slice.bytes[next..]) {
+                    // The next document may follow in the same chunk.
+                    self.mode = Mode::Start;
+                    return Outcome::To(next + length);
+                }
                 let offset = work.slice.base + at as u64;
                 let hold = Resume { offset, record_number: work.shared.records, in_array: true };
                 work.shared.discard = Some(Discard {

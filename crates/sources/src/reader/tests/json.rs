@@ -362,3 +362,12 @@ fn hostile_lines_do_not_cost_more_than_their_size() {
         assert!(got.rejects.len() >= 199_999, "{head}: {}", got.rejects.len());
     }
 }
+
+#[test]
+fn documents_in_lines_share_a_chunk() {
+    let source = source("[[format]]\nkind = \"json\"\nrecords = [\"Records\"]\n");
+    let line = "{\"kind\":1,\"Records\":[{\"a\":1},{\"a\":2}],\"rest\":{\"a\":[\"]}\"]}}\n";
+    let got = read(&source, &["a"], line.repeat(3).as_bytes(), &How::default());
+    assert_eq!(got.first(), ["1", "2", "1", "2", "1", "2"]);
+    assert_eq!(got.places.len(), 1);
+}
