@@ -11,6 +11,18 @@ use super::walk::{byte, skip_space};
 use super::{FoundValue, JsonError, ValueKind, scan};
 use crate::path::{Filter, Literal, Step};
 
+/// As `select_first`, and the index just past the value at `start`.
+pub(super) fn select_first_in(
+    bytes: &[u8],
+    start: usize,
+    steps: &[Step],
+    fold_case: bool,
+) -> Result<(Option<FoundValue>, usize), JsonError> {
+    let select = Select { bytes, fold_case };
+    let (found, read) = select.first(start, steps)?;
+    Ok((found, select.past(start, read)?))
+}
+
 /// The first value that the steps find in the value at `start`.
 pub(super) fn select_first(
     bytes: &[u8],
@@ -48,7 +60,7 @@ pub(super) fn select_all(
 }
 
 /// Finds what is wanted of the elements of the list at `start`, in one pass; gives each selection's
-/// first value. `done` is for its memory only.
+/// first value, and returns the index past the list. `done` is for its memory only.
 pub(super) fn select_keyed(
     bytes: &[u8],
     start: usize,
@@ -56,10 +68,10 @@ pub(super) fn select_keyed(
     fold_case: bool,
     done: &mut Vec<u32>,
     mut take: impl FnMut(u32, FoundValue),
-) -> Result<(), JsonError> {
+) -> Result<usize, JsonError> {
     let select = Select { bytes, fold_case };
     done.clear();
-    select.children(skip_space(bytes, start), |_, element| {
+    let read = select.children(start, |_, element| {
         let (tested, read) = select.first(element, &keyed.key)?;
         if let Some(row) = select.row_of(tested, keyed)? {
             for Selection { slot, steps } in &keyed.wanted[row as usize] {
@@ -74,7 +86,7 @@ pub(super) fn select_keyed(
         }
         Ok((done.len() < keyed.count).then_some(read))
     })?;
-    Ok(())
+    select.past(start, read)
 }
 
 /// Takes a value that was found; false ends the search.
@@ -146,6 +158,15 @@ impl Select<'_> {
             _ => self.skip(start)?,
         };
         Ok((first, read))
+    }
+
+    /// The index past the value at `start`, which was read so far.
+    #[inline]
+    fn past(self, start: usize, read: Read) -> Result<usize, JsonError> {
+        match read {
+            Read::Whole(end) => Ok(end),
+            Read::Inside(at) => scan::skip_rest(self.bytes, start, at),
+        }
     }
 
     fn skip(self, start: usize) -> Result<Read, JsonError> {
@@ -271,12 +292,10 @@ impl Select<'_> {
             if named {
                 (name, at) = read_name(bytes, at)?;
             }
-            let after = match each(named.then_some(&*name), at)? {
-                None => return Ok(Read::Inside(at)),
-                Some(Read::Whole(after)) => after,
-                Some(Read::Inside(below)) => scan::skip_rest(bytes, at, below)?,
+            let Some(read) = each(named.then_some(&*name), at)? else {
+                return Ok(Read::Inside(at));
             };
-            at = skip_space(bytes, after);
+            at = skip_space(bytes, self.past(at, read)?);
             match byte(bytes, at)? {
                 b',' => at = skip_space(bytes, at + 1),
                 found if found == end => return Ok(Read::Whole(at + 1)),
