@@ -59,29 +59,37 @@ pub(super) fn select_all(
     Ok(any)
 }
 
+/// Memory for `select_keyed`.
+#[derive(Default)]
+pub(super) struct KeyedMemory {
+    /// Slots that have their value.
+    done: Vec<u32>,
+    /// What was found in one element.
+    found: Vec<(u32, FoundValue)>,
+}
+
 /// Finds what is wanted of the elements of the list at `start`, in one pass; gives each selection's
-/// first value, and returns the index past the list. `done` is for its memory only.
+/// first value, and returns the index past the list.
 pub(super) fn select_keyed(
     bytes: &[u8],
     start: usize,
     keyed: &Keyed,
     fold_case: bool,
-    done: &mut Vec<u32>,
+    KeyedMemory { done, found }: &mut KeyedMemory,
     mut take: impl FnMut(u32, FoundValue),
 ) -> Result<usize, JsonError> {
     let select = Select { bytes, fold_case };
     done.clear();
     let read = select.children(start, |_, element| {
-        let (tested, read) = select.first(element, &keyed.key)?;
-        if let Some(row) = select.row_of(tested, keyed)? {
-            for Selection { slot, steps } in &keyed.wanted[row as usize] {
-                if done.contains(slot) {
-                    continue;
-                }
-                if let Some(found) = select.first(element, steps)?.0 {
-                    done.push(*slot);
-                    take(*slot, found);
-                }
+        found.clear();
+        let read = match keyed.is_flat {
+            true => select.element_at_once(element, keyed, found)?,
+            false => select.element(element, keyed, found)?,
+        };
+        for (slot, value) in found.drain(..) {
+            if !done.contains(&slot) {
+                done.push(slot);
+                take(slot, value);
             }
         }
         Ok((done.len() < keyed.count).then_some(read))
@@ -231,18 +239,80 @@ impl Select<'_> {
         Ok(self.first(value.start, &[Step::Element(count)])?.0)
     }
 
-    /// The row of what is wanted of an element, by its text.
-    fn row_of(self, tested: Option<FoundValue>, keyed: &Keyed) -> Result<Option<u32>, JsonError> {
+    /// Finds what is wanted of an element of a list.
+    fn element(
+        self,
+        start: usize,
+        keyed: &Keyed,
+        found: &mut Vec<(u32, FoundValue)>,
+    ) -> Result<Read, JsonError> {
+        let (tested, read) = self.first(start, &keyed.key)?;
+        for Selection { slot, steps } in self.wanted_of(tested, keyed)? {
+            found.extend(self.first(start, steps)?.0.map(|it| (*slot, it)));
+        }
+        Ok(read)
+    }
+
+    /// The same in one pass where the element's text stands before what is wanted, as it does in
+    /// nearly all logs.
+    fn element_at_once(
+        self,
+        start: usize,
+        keyed: &Keyed,
+        found: &mut Vec<(u32, FoundValue)>,
+    ) -> Result<Read, JsonError> {
+        let is = |step: Option<&Step>, name: &[u8]| match step {
+            Some(Step::Member(it)) => is_same(it.as_bytes(), name, self.fold_case),
+            _ => false,
+        };
+        let mut wanted: &[Selection] = &[];
+        let (mut passed, mut in_order) = (false, true);
+        let read = self.children(start, |name, child| {
+            let Some(name) = name else { return self.skip(child).map(Some) };
+            if is(keyed.key.first(), name) {
+                let (tested, read) = self.first(child, &[])?;
+                in_order &= !passed && wanted.is_empty();
+                wanted = self.wanted_of(tested, keyed)?;
+                return Ok(Some(read));
+            }
+            passed |= wanted.is_empty();
+            let mut read = None;
+            for Selection { slot, steps } in wanted {
+                if is(steps.first(), name) {
+                    let (value, until) = self.first(child, &steps[1..])?;
+                    // Of two members of one name, the last wins.
+                    found.retain(|it| it.0 != *slot);
+                    found.extend(value.map(|it| (*slot, it)));
+                    read = Some(until);
+                }
+            }
+            read.map_or_else(|| self.skip(child), Ok).map(Some)
+        })?;
+        if in_order {
+            return Ok(read);
+        }
+        found.clear();
+        self.element(start, keyed, found)
+    }
+
+    /// What is wanted of an element with this text.
+    fn wanted_of<'k>(
+        self,
+        tested: Option<FoundValue>,
+        keyed: &'k Keyed,
+    ) -> Result<&'k [Selection], JsonError> {
         let Some(FoundValue { start, end, kind: ValueKind::Text { escaped } }) = tested else {
-            return Ok(None);
+            return Ok(&[]);
         };
         let inside = &self.bytes[start..end];
-        if !escaped {
-            return Ok(keyed.texts.find(inside, false));
-        }
-        let mut text = String::new();
-        unescape(inside, start, &mut text)?;
-        Ok(keyed.texts.find(text.as_bytes(), false))
+        let row = if escaped {
+            let mut text = String::new();
+            unescape(inside, start, &mut text)?;
+            keyed.texts.find(text.as_bytes(), false)
+        } else {
+            keyed.texts.find(inside, false)
+        };
+        Ok(row.map_or(&[], |row| &keyed.wanted[row as usize]))
     }
 
     /// Whether an element is chosen, by what the filter looks at.

@@ -2,7 +2,7 @@
 
 use super::plan::{Keyed, NONE, Node, Plan, ROOT, Selection};
 use super::scan::{skip_container, string_end};
-use super::select::{select_all, select_first, select_keyed};
+use super::select::{KeyedMemory, select_all, select_first, select_keyed};
 use super::text::{scalar_end, unescape};
 use super::{DEPTH_MAX, FoundValue, JsonError, ValueKind};
 use crate::path::Step;
@@ -37,7 +37,7 @@ pub(super) struct Found {
     pub(super) made: String,
     open: Vec<Open>,
     name: String,
-    done: Vec<u32>,
+    keyed: KeyedMemory,
 }
 
 impl Found {
@@ -257,8 +257,8 @@ impl Walk<'_> {
         for it in keyed.wanted.iter().flatten() {
             self.found.slots[it.slot as usize] = Slot::Unset;
         }
-        let Found { slots, done, .. } = &mut *self.found;
-        select_keyed(bytes, start, keyed, self.plan.fold_case, done, |slot, it| {
+        let Found { slots, keyed: memory, .. } = &mut *self.found;
+        select_keyed(bytes, start, keyed, self.plan.fold_case, memory, |slot, it| {
             slots[slot as usize] = Slot::from(it);
         })
     }
