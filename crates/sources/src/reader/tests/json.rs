@@ -316,6 +316,7 @@ fn patterns_apply_to_fields_of_json() {
     let toml = r#"
 [[format]]
 kind = "json"
+byte_arrays = true
 [fields]
 message = ["MESSAGE"]
 [[match]]
@@ -350,6 +351,23 @@ patterns = ['^Accepted (?<method>\S+) for (?<user>\S+)', '^Failed (?<method>\S+)
             row(["\"key\"", "zoë", "", "Accepted \"key\" for zoë"]),
         ]
     );
+}
+
+#[test]
+fn an_array_of_numbers_is_text_only_where_the_source_says_so() {
+    let rows = |byte_arrays: &str| {
+        let toml = format!(
+            "[[format]]\nkind = \"json\"\n{byte_arrays}[[match]]\nfield = \"a\"\n\
+             every = '[\\[,](?<number>\\d+)'\n"
+        );
+        let names = ["a", "b", "number", "_row_number"];
+        read(&source(&toml), &names, b"{\"a\":[72,105],\"b\":[72]}\n", &How::default()).rows
+    };
+    let some = |it: &str| Some(it.to_owned());
+    assert_eq!(rows("byte_arrays = true\n"), [[some("Hi"), some("[72]"), None, None]]);
+    let first = [some("[72,105]"), some("[72]"), some("72"), None];
+    let second = [some("[72,105]"), some("[72]"), some("105"), some("2")];
+    assert_eq!(rows(""), [first, second]);
 }
 
 #[test]
