@@ -195,7 +195,7 @@ impl Select<'_> {
                     None => Ok(true),
                 }
             }
-            Step::Element(index) => match self.from_end(value, *index)? {
+            Step::Element(index) => match self.nth_last(value, *index)? {
                 Some(child) => self.follow(child, rest, take),
                 None => Ok(true),
             },
@@ -224,7 +224,7 @@ impl Select<'_> {
     }
 
     /// The element of an array that stands `-index` from its end.
-    fn from_end(self, value: FoundValue, index: i64) -> Result<Option<FoundValue>, JsonError> {
+    fn nth_last(self, value: FoundValue, index: i64) -> Result<Option<FoundValue>, JsonError> {
         if value.kind != ValueKind::Array {
             return Ok(None);
         }
@@ -296,11 +296,11 @@ impl Select<'_> {
     }
 
     /// What is wanted of an element with this text.
-    fn wanted_of<'k>(
+    fn wanted_of(
         self,
         tested: Option<FoundValue>,
-        keyed: &'k Keyed,
-    ) -> Result<&'k [Selection], JsonError> {
+        keyed: &Keyed,
+    ) -> Result<&[Selection], JsonError> {
         let Some(FoundValue { start, end, kind: ValueKind::Text { escaped } }) = tested else {
             return Ok(&[]);
         };
