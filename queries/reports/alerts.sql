@@ -22,6 +22,8 @@ SELECT
     array_slice(array_sort(array_agg(DISTINCT event_uid)), 1, 20) AS evidence_uids
 FROM late_events
 GROUP BY secret_id, version, class, workload, principal, environment
+-- What rows took back was no use.
+HAVING sum(event_count) > 0
 ORDER BY
     CASE class
         WHEN 'accepted_after_revocation' THEN 1

@@ -60,6 +60,7 @@ impl<'a> View<'a> {
         Evidence {
             as_of_time: time * SECOND,
             has_identifier: true,
+            is_confirmed: true,
             active_time: Some(0),
             consumers: (0..rotation.consumer_count)
                 .map(|it| Consumer { workload: Some(name(it)), environment: None })

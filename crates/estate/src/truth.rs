@@ -328,15 +328,15 @@ impl Row {
     /// The class of a request that presented the version itself, if it is a finding.
     fn class_of(&self, time: Micros, outcome: Outcome, exchanged: bool) -> Option<usize> {
         let cutoff = self.cutoff?;
-        if outcome.is_use() && self.revoked.is_some_and(|it| time >= it) {
-            return Some(0);
-        }
+        let is_revoked = self.revoked.is_some_and(|it| time >= it);
         match outcome {
+            _ if outcome.is_use() && is_revoked => Some(0),
             _ if time < cutoff => None,
             Outcome::Success if exchanged => Some(4),
             Outcome::Success | Outcome::Denied => Some(1),
             Outcome::Rejected => Some(2),
-            Outcome::Error => None,
+            // Nobody knows whether it was taken, but it was presented.
+            Outcome::Error => Some(if is_revoked { 2 } else { 1 }),
         }
     }
 }
@@ -555,7 +555,7 @@ mod tests {
         ] {
             recorder.direct(row, time, outcome, 1, exchanged);
         }
-        assert_eq!(counts(&recorder, row), [1, 2, 2, 0, 1]);
+        assert_eq!(counts(&recorder, row), [1, 3, 2, 0, 1]);
         assert_eq!(recorder.rows[row].attempt_count(), 8);
         assert_eq!(recorder.rows[row].use_count(), 5);
     }

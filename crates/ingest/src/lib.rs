@@ -19,6 +19,7 @@ mod memo;
 pub mod normalize;
 mod open;
 pub mod pipeline;
+mod place;
 pub mod preview;
 pub mod protect;
 pub mod rows;

@@ -2,7 +2,6 @@
 //! its bytes to protected rows.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -14,8 +13,8 @@ use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
 use lastuse_model::time::format_time;
 use lastuse_sources::{
-    Catalog, Compression, DecodeError, Decoder, Detection, FileContext, Limits, RecordReader,
-    Reject, Resume, Sample, Source, columns, decode,
+    Catalog, Compression, Decoder, Detection, FileContext, Limits, RecordReader, Reject, Resume,
+    Sample, Source, columns,
 };
 
 use crate::digests::{self, Digest};
@@ -23,7 +22,7 @@ use crate::discover::Input;
 use crate::event::NO_NUMBER;
 use crate::files::{Counts, FileState, Known, WINDOW, hash_text};
 use crate::normalize::{NormalizeError, Normalizer};
-use crate::open::open_file;
+use crate::place::{Place, find_place, may_be_the_same, open};
 use crate::protect::{InputFacts, Protected, Protector};
 
 /// How much of an input is looked at to tell what it is a log of.
@@ -244,18 +243,8 @@ fn read_input(
 fn unchanged(shared: &Shared<'_>, input: &Input) -> Option<String> {
     let known = shared.known.read().unwrap_or_else(PoisonError::into_inner);
     let state = known.at_path(&input.path).filter(|it| it.complete && it.is_as_found(input));
+    let state = state.filter(|it| may_be_the_same(shared, it));
     state.map(|it| it.file_uid.clone())
-}
-
-fn open(shared: &Shared<'_>, input: &Input) -> Result<Decoder, Nothing> {
-    let failed = |it: &dyn std::error::Error| Nothing::Failed(chain(it));
-    let opened = if input.path.as_os_str() == "-" {
-        decode(Box::new(std::io::stdin()), None, &shared.limits)
-    } else {
-        let file = File::open(&input.path).map_err(|it| failed(&it))?;
-        open_file(file, input.size_bytes, &shared.limits)
-    };
-    opened.map_err(|it| failed(&it))
 }
 
 /// The messages of an error and its causes, in one line.
@@ -283,60 +272,6 @@ fn detect(
         None => shared.catalog.detect(&sample),
     };
     source.ok_or(Nothing::Unrecognised(reason))
-}
-
-/// Where reading starts.
-struct Place {
-    decoder: Decoder,
-    known: Option<FileState>,
-    /// The bytes before it.
-    tail: Vec<u8>,
-}
-
-/// Finds out whether the input is one that was read before, and goes to where
-/// that reading ended.
-fn find_place(
-    shared: &Shared<'_>,
-    input: &Input,
-    decoder: Decoder,
-    head: &[u8],
-) -> Result<Place, Nothing> {
-    let candidates = {
-        let known = shared.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.with_head(&shared.key, head)
-    };
-    let mut decoder = decoder;
-    let mut longer = None;
-    for candidate in candidates {
-        let end = candidate.resume.offset;
-        let (reached, tail) = go_to(&mut decoder, end).map_err(|it| Nothing::Failed(chain(&it)))?;
-        let hash = hash_text(&shared.key, &tail);
-        if reached == end && candidate.tail_hash.as_ref() == Some(&hash) {
-            let at_end = decoder.head(1).is_ok_and(|it| it.0.is_empty());
-            if at_end && candidate.complete {
-                return Err(Nothing::AlreadyRead(Some(candidate.file_uid)));
-            }
-            return Ok(Place { decoder, known: Some(candidate), tail });
-        }
-        if reached < end {
-            longer = Some(candidate.file_uid);
-        }
-        decoder = open(shared, input)?;
-    }
-    // All that a shorter copy holds was read from the longer one.
-    match longer {
-        Some(_) => Err(Nothing::AlreadyRead(longer)),
-        None => Ok(Place { decoder, known: None, tail: Vec::new() }),
-    }
-}
-
-/// Reads on to `end`; how far it got, and the last bytes before.
-fn go_to(decoder: &mut Decoder, end: u64) -> Result<(u64, Vec<u8>), DecodeError> {
-    let window = end.min(WINDOW as u64);
-    let skipped = decoder.skip(end - window)?;
-    let mut tail = Vec::with_capacity(WINDOW);
-    decoder.by_ref().take(window).read_to_end(&mut tail).map_err(DecodeError::Read)?;
-    Ok((skipped + tail.len() as u64, tail))
 }
 
 fn begin(

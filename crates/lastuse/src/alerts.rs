@@ -3,7 +3,7 @@
 use clap::Args;
 use lastuse_render::ocsf;
 
-use crate::cli::FOUND;
+use crate::cli::{FOUND, parse_instant};
 use crate::output::{OutputFormat, print_with_first, unknown_format};
 use crate::workspace::Workspace;
 
@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 #[derive(Debug, Args)]
 pub struct AlertsArgs {
     /// Only findings whose last event is at or after this instant
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_instant)]
     pub since: Option<jiff::Timestamp>,
     /// table, json, ndjson, csv, html, parquet or ocsf (OCSF Detection Finding, one per line)
     #[arg(long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]

@@ -39,8 +39,9 @@ pub struct Global {
     /// Folder of further sources, one folder each; may be given several times [also read: DIR/sources]
     #[arg(long, global = true, value_name = "DIR")]
     pub sources: Vec<PathBuf>,
-    /// The instant of every report, RFC 3339 [default: now]
-    #[arg(long, global = true, value_name = "TIME")]
+    /// The instant of every report, such as 2026-04-30T00:00:00Z; a date is its first instant in
+    /// UTC [default: now]
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_instant)]
     pub as_of: Option<jiff::Timestamp>,
     /// Threads to use [default: all]
     #[arg(long, global = true, value_name = "N")]
@@ -83,6 +84,13 @@ pub const FOUND: u8 = 3;
 pub const UNKNOWN: u8 = 4;
 /// Exit code of a run that was ended by Ctrl-C, as shells use it.
 pub const INTERRUPTED: u8 = 130;
+
+/// An instant as RFC 3339 has it, or a date for its first instant in UTC.
+pub fn parse_instant(given: &str) -> Result<jiff::Timestamp, String> {
+    let date = || given.parse::<jiff::civil::Date>()?.to_zoned(jiff::tz::TimeZone::UTC);
+    let instant = given.parse().or_else(|_| date().map(|it| it.timestamp()));
+    instant.map_err(|_| "give an instant such as 2026-04-30T00:00:00Z, or a date".to_owned())
+}
 
 /// Parses the command line and runs the command; the exit code when it ran.
 pub fn run() -> anyhow::Result<u8> {

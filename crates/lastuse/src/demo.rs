@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use lastuse_estate::{EstateConfig, LogSource, Truth, generate};
 
+use crate::errors::hinted;
 use crate::ingest::{IngestArgs, TABLE, print_report, read, thousands};
 use crate::inventory::{InventoryArgs, show};
 use crate::output::{OutputArgs, OutputFormat, say};
@@ -41,6 +42,7 @@ pub struct DemoArgs {
 pub fn run(workspace: &Workspace, args: &DemoArgs) -> anyhow::Result<u8> {
     let config = config(args)?;
     if let Some(out) = &args.out {
+        check_free(out)?;
         let truth = make(&config, out)?;
         let events: u64 = truth.sources.values().map(|it| it.distinct_events).sum();
         say!("wrote {} events to `{}`", thousands(events), out.display());
@@ -53,7 +55,7 @@ pub fn run(workspace: &Workspace, args: &DemoArgs) -> anyhow::Result<u8> {
         .context("cannot make a temporary folder")?;
     main_job(workspace, args, &config, folder.path())?;
     if args.keep {
-        say!("\nthe estate and its tables are in `{}`", folder.path().display());
+        eprintln!("note: the estate and its tables are in `{}`", folder.path().display());
     }
     Ok(0)
 }
@@ -79,6 +81,18 @@ fn config(args: &DemoArgs) -> anyhow::Result<EstateConfig> {
         config = config.with_sources(&only);
     }
     Ok(config)
+}
+
+/// What is in the folder may not be replaced, unless it is an estate.
+fn check_free(out: &Path) -> anyhow::Result<()> {
+    let is_empty = std::fs::read_dir(out).map_or(true, |mut it| it.next().is_none());
+    match is_empty || out.join("truth.json").is_file() {
+        true => Ok(()),
+        false => Err(hinted(
+            format!("`{}` is not empty, and no estate of the demo", out.display()),
+            "name a new folder",
+        )),
+    }
 }
 
 fn make(config: &EstateConfig, folder: &Path) -> anyhow::Result<Truth> {

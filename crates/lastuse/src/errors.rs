@@ -47,7 +47,7 @@ pub fn finish(result: anyhow::Result<u8>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            print(&error);
+            print_error(&error);
             ExitCode::from(1)
         }
     }
@@ -61,7 +61,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-fn print(error: &anyhow::Error) {
+/// Prints an error, its causes and its hint, with what looks like a secret taken out.
+pub fn print_error(error: &anyhow::Error) {
     let clean = redaction();
     let mut out = std::io::stderr().lock();
     let mut last = String::new();

@@ -10,7 +10,7 @@ use lastuse_verdict::{ConsumerAnswer, Policy, Reason, Verdict};
 use serde_json::{Value, json};
 
 use crate::certificate::{CertificateArgs, inputs, write_certificate};
-use crate::cli::{FOUND, UNKNOWN};
+use crate::cli::{FOUND, UNKNOWN, parse_instant};
 use crate::output::{self, Row, options};
 use crate::workspace::Workspace;
 
@@ -26,7 +26,7 @@ pub struct ReadinessArgs {
     #[arg(long, value_name = "V")]
     pub version: String,
     /// Also list who would have broken, had it been revoked at this instant
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_instant)]
     pub cutoff: Option<jiff::Timestamp>,
     /// The chance to take, for the verdict as a whole, that a consumer is called quiet and is not
     #[arg(long, value_name = "CHANCE", default_value_t = 0.01, value_parser = parse_chance)]

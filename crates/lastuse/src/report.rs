@@ -27,7 +27,7 @@ const AXIS_MAX: i64 = 400 * 86_400_000_000;
 /// Flags of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The page to write; it needs no network, and a ticket can carry it
+    /// The page to write (`-` for standard output); it needs no network, and a ticket can carry it
     #[arg(long, value_name = "FILE.html")]
     pub out: PathBuf,
     /// Only this secret
@@ -43,6 +43,10 @@ pub fn run(workspace: &Workspace, args: &ReportArgs) -> anyhow::Result<u8> {
     let store = workspace.existing_store()?;
     let catalog = workspace.catalog(&store)?;
     let page = workspace.runtime.block_on(page(&catalog, args))?;
+    if let Some(version) = &args.version {
+        let secret = args.secret.as_deref().unwrap_or_default();
+        workspace.runtime.block_on(catalog.check_known(secret, Some(version)))?;
+    }
     if page.secrets.is_empty() {
         return Err(hinted(
             "there is no secret to report on",
@@ -51,14 +55,29 @@ pub fn run(workspace: &Workspace, args: &ReportArgs) -> anyhow::Result<u8> {
     }
     write(&page, &args.out)
         .with_context(|| format!("cannot write the report `{}`", args.out.display()))?;
-    let count = page.secrets.len();
-    let what = if count == 1 { "secret" } else { "secrets" };
-    say!("wrote `{}`: {count} {what}", args.out.display());
+    if args.out.as_os_str() != "-" {
+        let count = page.secrets.len();
+        let what = if count == 1 { "secret" } else { "secrets" };
+        say!("wrote `{}`: {count} {what}", args.out.display());
+    }
     Ok(0)
 }
 
-/// Written beside its place and renamed when complete: nobody opens half a report.
+/// Written beside its place and renamed when complete: nobody opens half a report. A link stays
+/// one, and what is no file (a pipe, a device) is written to.
 fn write(page: &Page, out: &Path) -> anyhow::Result<()> {
+    if out.as_os_str() == "-" {
+        let mut out = std::io::stdout().lock();
+        lastuse_render::page::page(page, &mut out)?;
+        return Ok(out.flush()?);
+    }
+    let target = out.canonicalize();
+    let out = target.as_deref().unwrap_or(out);
+    if out.metadata().is_ok_and(|it| !it.is_file()) {
+        let mut file = std::io::BufWriter::new(std::fs::OpenOptions::new().write(true).open(out)?);
+        lastuse_render::page::page(page, &mut file)?;
+        return Ok(file.flush()?);
+    }
     let folder = out.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // As any file that a command writes: what others may, the umask says.
     let readable = std::fs::Permissions::from_mode(0o666);

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use lastuse_query::{Catalog, QueryLimits};
 
-use crate::errors::printable;
+use crate::errors::print_error;
 use crate::output::{OutputArgs, print, say};
 use crate::workspace::Workspace;
 
@@ -47,10 +47,9 @@ pub fn run(workspace: &Workspace, args: &SqlArgs) -> anyhow::Result<u8> {
     let catalog = workspace.catalog_with_memory(&store, args.max_memory_mb << 20)?;
     workspace.runtime.block_on(catalog.register_reports())?;
     match query {
-        Some(query) => answer(workspace, &catalog, args, &query)?,
-        None => prompt(workspace, &catalog, args)?,
+        Some(query) => answer(workspace, &catalog, args, &query).map(|()| 0),
+        None => prompt(workspace, &catalog, args),
     }
-    Ok(0)
 }
 
 fn answer(
@@ -65,8 +64,9 @@ fn answer(
     print(&answer, args.output.format)
 }
 
-/// Reads queries, each ended by a semicolon, until the input ends.
-fn prompt(workspace: &Workspace, catalog: &Catalog, args: &SqlArgs) -> anyhow::Result<()> {
+/// Reads queries, each ended by a semicolon, until the input ends. A wrong query does not end the
+/// prompt; of a script, the exit code tells it.
+fn prompt(workspace: &Workspace, catalog: &Catalog, args: &SqlArgs) -> anyhow::Result<u8> {
     let is_terminal = std::io::stdin().is_terminal();
     let ask = |text: &str| {
         if is_terminal {
@@ -77,6 +77,13 @@ fn prompt(workspace: &Workspace, catalog: &Catalog, args: &SqlArgs) -> anyhow::R
     if is_terminal {
         say!("SQL, read only; end a query with `;`. SHOW TABLES lists the tables, Ctrl-D ends.");
     }
+    let mut failed = false;
+    let mut run_one = |query: &str| {
+        if let Err(error) = answer(workspace, catalog, args, query) {
+            print_error(&error);
+            failed = true;
+        }
+    };
     let mut query = String::new();
     ask("lastuse> ");
     for line in std::io::stdin().lock().lines() {
@@ -84,22 +91,13 @@ fn prompt(workspace: &Workspace, catalog: &Catalog, args: &SqlArgs) -> anyhow::R
         query.push('\n');
         let ended = query.trim_end().ends_with(';');
         if ended {
-            run_one(workspace, catalog, args, &query);
+            run_one(&query);
             query.clear();
         }
         ask(if query.trim().is_empty() { "lastuse> " } else { "      -> " });
     }
     if !query.trim().is_empty() {
-        run_one(workspace, catalog, args, &query);
+        run_one(&query);
     }
-    Ok(())
-}
-
-/// A wrong query does not end the prompt.
-fn run_one(workspace: &Workspace, catalog: &Catalog, args: &SqlArgs, query: &str) {
-    if let Err(error) = answer(workspace, catalog, args, query) {
-        for cause in error.chain() {
-            eprintln!("error: {}", printable(&cause.to_string()));
-        }
-    }
+    Ok(u8::from(failed && !is_terminal))
 }

@@ -15,7 +15,7 @@ use include_dir::{Dir, include_dir};
 use lastuse_model::registry::ResolvedRegistry;
 use lastuse_store::{Store, StoreError, Table};
 
-use crate::evidence::Cache;
+use crate::evidence::{Cache, texts};
 use crate::guard::Answer;
 use crate::known::{self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts};
 use crate::states::StatesTable;
@@ -172,9 +172,40 @@ impl Catalog {
         }
         let planned = SchemaRef::new(frame.schema().as_arrow().clone());
         let batches = frame.collect().await?;
+        if let Some(secret) = secret
+            && batches.iter().all(|it| it.num_rows() == 0)
+        {
+            self.check_known(secret, version).await?;
+        }
         // Text inside lists may come out as another type of text than was planned.
         let schema = batches.first().map_or(planned, RecordBatch::schema);
         Ok(Answer { schema, batches })
+    }
+
+    /// Refuses a secret or version that neither the registry nor a log names: no rows of it would
+    /// look as if nobody used it.
+    ///
+    /// # Errors
+    /// [`QueryError::UnknownSecret`] and [`QueryError::UnknownVersion`] name what there is.
+    pub async fn check_known(&self, secret: &str, version: Option<&str>) -> Result<(), QueryError> {
+        let versions = self.context.table("secret_versions").await?;
+        let versions = versions.filter(col("secret_id").eq(lit(secret)))?;
+        let mut known = Vec::new();
+        for batch in versions.select_columns(&["version"])?.collect().await? {
+            let names = texts(&batch, 0).map_err(|it| QueryError::Run(it.into()))?;
+            known.extend(names.iter().flatten().map(str::to_owned));
+        }
+        if known.is_empty() {
+            return Err(QueryError::UnknownSecret { secret_id: secret.to_owned() });
+        }
+        match version.filter(|it| !known.iter().any(|name| name == it)) {
+            Some(version) => Err(QueryError::UnknownVersion {
+                secret_id: secret.to_owned(),
+                version: version.to_owned(),
+                known: known.join(", "),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Registers every report as `report.NAME`, for ad hoc SQL.

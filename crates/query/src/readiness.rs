@@ -9,6 +9,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 use datafusion::prelude::{col, lit};
+use lastuse_model::kind::AWS_ACCESS_KEY_ID;
 use lastuse_verdict::{Evidence, Hole, Policy, Side, judge};
 
 use crate::catalog::{Catalog, QueryError};
@@ -98,6 +99,8 @@ struct Version {
     active_time: Option<i64>,
     cutoff_time: Option<i64>,
     revoked_time: Option<i64>,
+    /// A log told of it.
+    is_learnt: bool,
 }
 
 /// Until when what was obtained with a version can be valid.
@@ -105,10 +108,13 @@ struct Version {
 struct Tail {
     expires_time: Option<i64>,
     endless_issued_time: Option<i64>,
+    /// One of the identifiers has a form that only its provider gives.
+    is_of_provider: bool,
 }
 
 const VERSIONS: &str = "SELECT * FROM secret_versions ORDER BY secret_id, version_number";
-const TAILS: &str = "SELECT c.secret_id, c.version, t.tail_expires_time, t.endless_issued_time
+const TAILS: &str =
+    "SELECT c.secret_id, c.version, t.tail_expires_time, t.endless_issued_time, c.id_kind
     FROM version_credentials AS c
     LEFT JOIN version_tails AS t ON t.credential_uid = c.credential_uid";
 const UNRESOLVED: &str = "SELECT principals, workloads, last_used_time FROM unresolved_sessions";
@@ -223,6 +229,7 @@ impl Facts {
     fn add_versions(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
         let (secrets, names) = (named(batch, "secret_id")?, named(batch, "version")?);
         let numbers = batch.column(place(batch, "version_number")?).as_primitive::<Int64Type>();
+        let learnt = named(batch, "learnt_from")?;
         let (active, cutoff, revoked) = (
             times_of(batch, "active_time")?,
             times_of(batch, "cutoff_time")?,
@@ -236,6 +243,7 @@ impl Facts {
                 active_time: active[row],
                 cutoff_time: cutoff[row],
                 revoked_time: revoked[row],
+                is_learnt: learnt.value(row) == "log",
             });
         }
         Ok(())
@@ -267,11 +275,13 @@ impl Facts {
     fn add_tails(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
         let (secrets, versions) = (named(batch, "secret_id")?, named(batch, "version")?);
         let (expires, endless) = (times(batch, 2), times(batch, 3));
+        let kinds = named(batch, "id_kind")?;
         for row in 0..batch.num_rows() {
             let key = (secrets.value(row).to_owned(), versions.value(row).to_owned());
             let tail = self.tails.entry(key).or_default();
             tail.expires_time = tail.expires_time.max(expires[row]);
             tail.endless_issued_time = tail.endless_issued_time.max(endless[row]);
+            tail.is_of_provider |= kinds.is_valid(row) && kinds.value(row) == AWS_ACCESS_KEY_ID;
         }
         Ok(())
     }
@@ -319,6 +329,10 @@ impl Facts {
         let tail = self.tails.get(&key);
         let ambiguous = self.ambiguous.get(&key);
         evidence.has_identifier = tail.is_some() || ambiguous.is_some();
+        let is_of_secret = |it: &CoverageRow| it.known_by != "same_kind";
+        evidence.is_confirmed = version.is_learnt
+            || tail.is_some_and(|it| it.is_of_provider)
+            || coverage.iter().any(is_of_secret);
         evidence.ambiguous_identifiers = ambiguous.cloned().unwrap_or_default();
         evidence.tail_expires_time = tail.and_then(|it| it.expires_time);
         evidence.endless_issued_time = tail.and_then(|it| it.endless_issued_time);

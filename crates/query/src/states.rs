@@ -186,6 +186,7 @@ impl History {
         all.extend(activities);
         Evidence {
             has_identifier: true,
+            is_confirmed: true,
             activities: all,
             consumers: self.consumers.clone(),
             processes: self.processes.clone(),

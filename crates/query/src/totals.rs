@@ -259,16 +259,6 @@ impl Part {
     fn finish(self, schema: &SchemaRef, partitions: usize) -> Result<Totals> {
         let Self { texts, keys, hours, memory, .. } = self;
         let texts = texts.into_vec();
-        let mut columns: Vec<ArrayRef> = (0..KEYS.len())
-            .map(|column| {
-                // A text that many rows have stands once.
-                let mut builder =
-                    StringViewBuilder::with_capacity(keys.len()).with_deduplicate_strings();
-                let text = |key: &Key| (key[column] as usize).checked_sub(1).map(|it| &texts[it]);
-                keys.iter().for_each(|it| builder.append_option(text(it)));
-                Arc::new(builder.finish()) as ArrayRef
-            })
-            .collect();
         let mut sums = vec![(0i64, i64::MAX, i64::MIN); keys.len()];
         for it in &hours {
             let (count, first, last) = &mut sums[it.key as usize];
@@ -276,13 +266,28 @@ impl Part {
             *first = it.first_time.min(*first);
             *last = it.last_time.max(*last);
         }
+        // Where all that was counted was taken back, nothing was used.
+        let kept: Vec<u32> =
+            (0..keys.len() as u32).filter(|key| sums[*key as usize].0 > 0).collect();
+        let mut columns: Vec<ArrayRef> = (0..KEYS.len())
+            .map(|column| {
+                // A text that many rows have stands once.
+                let mut builder =
+                    StringViewBuilder::with_capacity(kept.len()).with_deduplicate_strings();
+                let number = |key: &u32| keys[*key as usize][column] as usize;
+                let text = |key: &u32| number(key).checked_sub(1).map(|it| &texts[it]);
+                kept.iter().for_each(|it| builder.append_option(text(it)));
+                Arc::new(builder.finish()) as ArrayRef
+            })
+            .collect();
+        let sum = |key: &u32| sums[*key as usize];
         let times = |pick: fn(&(i64, i64, i64)) -> i64| {
-            let known = |it: &(i64, i64, i64)| (it.1 <= it.2).then(|| pick(it));
-            TimestampMicrosecondArray::from_iter(sums.iter().map(known)).with_timezone("UTC")
+            let known = |key: &u32| Some(sum(key)).filter(|it| it.1 <= it.2).map(|it| pick(&it));
+            TimestampMicrosecondArray::from_iter(kept.iter().map(known)).with_timezone("UTC")
         };
         columns.extend([
-            Arc::new(UInt32Array::from_iter_values(0..keys.len() as u32)) as ArrayRef,
-            Arc::new(Int64Array::from_iter_values(sums.iter().map(|it| it.0))),
+            Arc::new(UInt32Array::from(kept.clone())) as ArrayRef,
+            Arc::new(Int64Array::from_iter_values(kept.iter().map(|it| sum(it).0))),
             Arc::new(times(|it| it.1)),
             Arc::new(times(|it| it.2)),
         ]);

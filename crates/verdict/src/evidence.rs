@@ -10,6 +10,9 @@ pub struct Evidence {
     pub as_of_time: i64,
     /// Whether the version is known by an identifier that a log could show.
     pub has_identifier: bool,
+    /// Whether a log shows that its identifier is right: a log that names a version of the secret
+    /// or tells how this one was made. A provider's own id of a fixed form needs none.
+    pub is_confirmed: bool,
     /// Identifiers of the version that logs show in several scopes, in words: their uses are
     /// counted for nobody.
     pub ambiguous_identifiers: Vec<String>,

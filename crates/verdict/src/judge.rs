@@ -195,6 +195,11 @@ fn of_version(
             add(code, Verdict::Unknown, Some(until));
         }
     }
+    // A misspelt identifier is silent for ever, and so is one of a log that is not read.
+    let is_shown = evidence.has_identifier && evidence.coverage.iter().any(|it| it.shows_kind);
+    if since.is_none() && is_shown && !evidence.is_confirmed {
+        add("never_seen", Verdict::Unknown, None);
+    }
     if since.is_none() {
         silence(reasons, ("nobody_seen", None), evidence, policy.rare_floor_seconds);
     }

@@ -32,6 +32,7 @@ fn seen(mut activities: Vec<Activity>, as_of: i64) -> Evidence {
     Evidence {
         as_of_time: as_of,
         has_identifier: true,
+        is_confirmed: true,
         consumers: vec![Consumer { workload: Some("checkout".into()), environment: None }],
         processes: vec![String::new(), "host-2".into(), "host-3".into()],
         activities,
@@ -322,6 +323,9 @@ fn nobody_seen_is_unknown_until_the_logs_were_silent_for_a_rare_job() {
     let mut nameless = seen(vec![], 300 * DAY);
     nameless.has_identifier = false;
     assert_eq!(verdict(&nameless), (Verdict::Unknown, vec!["no_identifier"]));
+    let mut misspelt = seen(vec![], 300 * DAY);
+    misspelt.is_confirmed = false;
+    assert_eq!(verdict(&misspelt), (Verdict::Unknown, vec!["never_seen"]));
     let mut ambiguous = switched(95 * DAY);
     ambiguous.ambiguous_identifiers = vec!["vault_hmac in a, b".into()];
     assert_eq!(verdict(&ambiguous), (Verdict::Unknown, vec!["ambiguous_identifier"]));

@@ -8,7 +8,7 @@ use crate::judge::{Answer, Reason};
 use crate::soak::{Method, Soak};
 
 /// Every code of a reason, with what to do about it.
-pub const CODES: [(&str, &str); 20] = [
+pub const CODES: [(&str, &str); 21] = [
     ("uses_old", "deploy the new version to it"),
     ("uses_both", "find the part that still has the old one"),
     ("process_uses_old", "restart those copies, or wait"),
@@ -24,6 +24,7 @@ pub const CODES: [(&str, &str); 20] = [
     ("coverage_hole", "fill the hole, or wait: the soak counts from its end"),
     ("declared_never_seen", "find out whether it runs, and where its logs are"),
     ("nobody_seen", "read older logs, or wait"),
+    ("never_seen", "check its identifier, or read a log that shows the secret"),
     ("no_source_shows_it", "read a log that does"),
     ("no_identifier", "add one"),
     ("ambiguous_identifier", "give its `scope` in the registry"),
@@ -160,6 +161,9 @@ fn of_version(code: &str, who: &str, evidence: &Evidence) -> String {
         }
         "nobody_seen" => {
             "nobody was seen, and the logs are too short to say that nobody is there".to_owned()
+        }
+        "never_seen" => {
+            "no log ever showed this secret, so that nothing confirms its identifier".to_owned()
         }
         "no_source_shows_it" => {
             "no log that was read names credentials of the kinds this version is known by"

@@ -11,7 +11,7 @@ use super::words::{LABEL, LONG, capital, instant, number, shown};
 const LISTED: usize = 4;
 
 /// What the codes of docs/verdicts.md say, whomever they are about.
-const TITLES: [(&str, &str); 20] = [
+const TITLES: [(&str, &str); 21] = [
     ("uses_old", "Uses this version, never used a newer one"),
     ("uses_both", "Uses both versions"),
     ("process_uses_old", "Some of its copies still use this version"),
@@ -30,6 +30,7 @@ const TITLES: [(&str, &str); 20] = [
     ("coverage_hole", "A hole in the logs may hide a later use"),
     ("declared_never_seen", "Declared in the registry, and shown by no log"),
     ("nobody_seen", "Nobody was seen, and the logs are too short to say that nobody is there"),
+    ("never_seen", "No log that was read ever showed this secret, in any version"),
     ("no_source_shows_it", "No log that was read names credentials of this kind"),
     ("no_identifier", "Nothing is known by which a log could name this version"),
     ("ambiguous_identifier", "An identifier of this version stands for several credentials"),
