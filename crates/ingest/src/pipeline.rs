@@ -28,7 +28,7 @@ use crate::files::{Counts, FileState, Known, file_rows};
 use crate::rows::{Rows, Value};
 use crate::seen::{Seen, Verdict};
 use crate::segment::{Segment, day_of};
-use crate::sequences::{Listing, gap_rows};
+use crate::sequences::Listing;
 use crate::stored::Stored;
 use crate::worker::{Chunk, Delivery, End, Message, Nothing, Pass, Shared};
 
@@ -255,8 +255,8 @@ impl Committer<'_> {
                 }
                 self.take_inputs(&rest, receiver)
             })?;
-            if later.is_empty() {
-                self.find_gaps()?;
+            if later.is_empty() && !self.ingest.stop.load(Ordering::Relaxed) {
+                self.gaps = self.listing.gaps(self.ingest, self.shared)?;
             }
             self.commit()?;
             rest = later;
@@ -350,8 +350,10 @@ impl Committer<'_> {
                 self.report.unchanged += 1;
             }
             Nothing::Later => {}
-            Nothing::Unrecognised(reason) => {
-                self.listing.add(&input.path, None);
+            Nothing::Unrecognised { reason, is_empty } => {
+                if is_empty {
+                    self.listing.add(&input.path, None);
+                }
                 self.report.unrecognised.push((path, reason, input.named));
             }
             Nothing::Failed(reason) => self.report.failed.push((path, reason)),
@@ -564,19 +566,6 @@ impl Committer<'_> {
         self.report.batches += 1;
         self.seen.committed(SEEN_BUDGET);
         self.days = self.ingest.days()?;
-        Ok(())
-    }
-
-    /// Finds the files that are missing among those of the whole run, for the last commit.
-    fn find_gaps(&mut self) -> Result<(), IngestError> {
-        if self.ingest.stop.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let store = self.ingest.store;
-        let files = self.ingest.runtime.block_on(store.active_files(Table::FileGaps))?;
-        let stored = store.read(&files, Table::FileGaps, &[]).collect::<Result<Vec<_>, _>>()?;
-        let known = self.shared.known.read().unwrap_or_else(PoisonError::into_inner);
-        self.gaps = gap_rows(&self.listing, &known, &stored, &self.shared.redactor);
         Ok(())
     }
 

@@ -7,19 +7,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use arrow::array::RecordBatch;
 use lastuse_model::redact::Redactor;
 use lastuse_sources::sequence::{Content, Gap, Listed, Sequence, follows, position, sequences};
-use lastuse_store::Table;
+use lastuse_store::{StoreError, Table};
 
 use crate::event::NO_NUMBER;
 use crate::files::{FileState, Known};
+use crate::pipeline::Ingest;
 use crate::rows::{Rows, Value};
 use crate::stored::Stored;
+use crate::worker::Shared;
 
-/// The inputs that a run saw: by folder and name, which file it was. Those that could not be read
-/// are no part of it.
+/// The inputs that a run saw: by folder and name, which file it was. Those that hold something
+/// that could not be read are no part of it.
 #[derive(Debug, Default)]
 pub(crate) struct Listing(BTreeMap<PathBuf, Names>);
 
@@ -33,6 +36,19 @@ impl Listing {
             let names = self.0.entry(folder.to_owned()).or_default();
             names.insert(name.to_string_lossy().into_owned(), file_uid);
         }
+    }
+
+    /// Rows for what is missing among the inputs of the whole run.
+    pub(crate) fn gaps(
+        &self,
+        ingest: &Ingest<'_>,
+        shared: &Shared<'_>,
+    ) -> Result<Rows, StoreError> {
+        let files = ingest.runtime.block_on(ingest.store.active_files(Table::FileGaps))?;
+        let stored =
+            ingest.store.read(&files, Table::FileGaps, &[]).collect::<Result<Vec<_>, _>>()?;
+        let known = shared.known.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(gap_rows(self, &known, &stored, &shared.redactor))
     }
 }
 
@@ -52,12 +68,7 @@ struct Record {
 }
 
 /// Rows for gaps that are new, and for those that were filled since they were written down.
-pub(crate) fn gap_rows(
-    listing: &Listing,
-    known: &Known,
-    stored: &[RecordBatch],
-    redactor: &Redactor,
-) -> Rows {
+fn gap_rows(listing: &Listing, known: &Known, stored: &[RecordBatch], redactor: &Redactor) -> Rows {
     let run = Run { listing, known, redactor };
     let before = load(stored);
     let folders: Vec<Seen> = listing.0.iter().map(|it| run.narrowed(it.0, it.1)).collect();
@@ -136,33 +147,34 @@ impl Run<'_> {
         self.look(folder, &given.into_iter().chain(own).collect())
     }
 
-    /// The files of the series, whenever they were read, that have all of their records after the
-    /// one file and before the other; each with its name and its place.
+    /// Whether all records of a file are after the one of a pair and before the other.
+    fn fits(&self, pair: &Pair, file: &FileState) -> bool {
+        let (Some(before), Some(after)) = (self.known.get(&pair.0), self.known.get(&pair.1)) else {
+            return false;
+        };
+        file.complete
+            && file.source == before.source
+            && file.file_uid != pair.0
+            && file.file_uid != pair.1
+            && file.event_times.0 != NO_NUMBER
+            && follows(before.event_times, file.event_times)
+            && follows(file.event_times, after.event_times)
+    }
+
+    /// The files of the series, whenever they were read, that fit between a pair; each with its
+    /// name and its place.
     ///
     /// They may have come by themselves, from another folder, or under the name that they have had
     /// before or since rotation. But those of a folder that has the series itself, such as another
     /// host's, are no part of this one.
-    fn fitting<'a>(&'a self, pair: &Pair, gap: &Record) -> Vec<(&'a FileState, String, i64)> {
-        let (Some(before), Some(after)) = (self.known.get(&pair.0), self.known.get(&pair.1)) else {
-            return Vec::new();
-        };
-        let fits = |it: &&FileState| {
-            it.complete
-                && it.source == before.source
-                && it.file_uid != pair.0
-                && it.file_uid != pair.1
-                && it.event_times.0 != NO_NUMBER
-                && follows(before.event_times, it.event_times)
-                && follows(it.event_times, after.event_times)
-        };
-        let placed = |it: &'a FileState| {
-            let (folder, name) = it.path.parent().zip(it.path.file_name())?;
-            let name = name.to_string_lossy().into_owned();
+    fn fitting(&self, pair: &Pair, gap: &Record) -> Vec<(&FileState, String, i64)> {
+        let placed = |it| {
+            let (folder, name) = place_on_disk(it)?;
             let place = position(&name, &gap.series)?;
-            let is_part = folder == Path::new(&gap.folder) || !self.has_series(folder, gap);
+            let is_part = folder == Path::new(&gap.folder) || !self.has_series(folder, pair, gap);
             is_part.then_some((it, name, place))
         };
-        self.known.states().filter(fits).filter_map(placed).collect()
+        self.known.states().filter(|it| self.fits(pair, it)).filter_map(placed).collect()
     }
 
     /// Those among them whose names are between those of the two files.
@@ -182,18 +194,26 @@ impl Run<'_> {
         places.len() as i64 >= gap.count
     }
 
-    /// Whether a folder has files with the places of those around the gap.
-    fn has_series(&self, folder: &Path, gap: &Record) -> bool {
+    /// Whether a folder has files at the places of those around the gap that do not fit between.
+    fn has_series(&self, folder: &Path, pair: &Pair, gap: &Record) -> bool {
         let of = |name: &str| position(name, &gap.series);
         let ends = [of(&gap.before_name), of(&gap.after_name)];
-        let is_end = |name: &str| of(name).is_some_and(|it| ends.contains(&Some(it)));
-        let is_there = |it: &FileState| {
-            it.path.parent() == Some(folder)
-                && it.path.file_name().is_some_and(|name| is_end(&name.to_string_lossy()))
+        let stands_apart = |name: &str, file: &FileState| {
+            of(name).is_some_and(|it| ends.contains(&Some(it))) && !self.fits(pair, file)
         };
-        let mut listed = self.listing.0.get(folder).into_iter().flat_map(BTreeMap::keys);
-        ends.contains(&None) || listed.any(|it| is_end(it)) || self.known.states().any(is_there)
+        let mut read = self.known.states().filter_map(|it| Some((place_on_disk(it)?, it)));
+        let listed = self.listing.0.get(folder).into_iter().flatten();
+        let mut listed = listed.filter_map(|it| Some((it.0, self.known.get(it.1.as_ref()?)?)));
+        ends.contains(&None)
+            || read.any(|(at, it)| at.0 == folder && stands_apart(&at.1, it))
+            || listed.any(|(name, it)| stands_apart(name, it))
     }
+}
+
+/// Where a file was last read: folder and name.
+fn place_on_disk(file: &FileState) -> Option<(&Path, String)> {
+    let (folder, name) = file.path.parent().zip(file.path.file_name())?;
+    Some((folder, name.to_string_lossy().into_owned()))
 }
 
 /// A file as the rule for sequences looks at it.

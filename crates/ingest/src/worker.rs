@@ -79,7 +79,11 @@ pub(crate) enum Nothing {
     /// It begins like an input that is being read in this pass.
     Later,
     /// No source knows it.
-    Unrecognised(String),
+    Unrecognised {
+        reason: String,
+        /// There is nothing in it that could be known.
+        is_empty: bool,
+    },
     /// It cannot be read.
     Failed(String),
 }
@@ -271,7 +275,8 @@ fn detect(
         Some(source) => shared.catalog.detect_as(source, &sample),
         None => shared.catalog.detect(&sample),
     };
-    source.ok_or(Nothing::Unrecognised(reason))
+    let is_empty = sample.complete && sample.bytes.is_empty();
+    source.ok_or(Nothing::Unrecognised { reason, is_empty })
 }
 
 fn begin(
