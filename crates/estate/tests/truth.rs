@@ -387,6 +387,9 @@ fn conclude(registry: &Registry, events: &[Event]) -> (Rows, Findings, u64) {
                 }
                 "success" | "denied" if after(cutoff) => Some("accepted_after_cutoff"),
                 "rejected" if after(cutoff) => Some("rejected_after_cutoff"),
+                // Nobody knows whether it was taken, but it was presented.
+                "error" if after(cutoff) && after(revoked) => Some("rejected_after_cutoff"),
+                "error" if after(cutoff) => Some("accepted_after_cutoff"),
                 _ => None,
             }
         } else if is_use {

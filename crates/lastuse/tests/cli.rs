@@ -278,7 +278,8 @@ fn a_wrong_query_does_not_end_the_prompt() {
     fs::write(&path, "SELECT 41 + 1 AS a;\nSELEC;\nDROP TABLE events;\nSELECT 6 *\n7 AS b;\n")
         .expect("writes");
     let file = fs::File::open(path).expect("opens");
-    let run = run(lastuse(data.path()).args(["sql", "--format", "ndjson"]).stdin(file)).exits(0);
+    // A script learns of it by the exit code.
+    let run = run(lastuse(data.path()).args(["sql", "--format", "ndjson"]).stdin(file)).exits(1);
     assert_eq!(run.stdout, "{\"a\":42}\n{\"b\":42}\n");
     assert!(run.stderr.lines().count() >= 2 && run.stderr.starts_with("error: "), "{run:?}");
 }
@@ -412,4 +413,46 @@ fn an_import_warns_of_versions_that_no_log_could_show() {
     assert_eq!(warnings.len(), 2, "{run:?}");
     assert!(warnings[0].contains("`a` version `1` has no identifier"), "{run:?}");
     assert!(warnings[1].contains("version `2`: the kind `intranet_token`"), "{run:?}");
+}
+
+#[test]
+fn a_secret_or_version_that_nobody_knows_is_refused_and_not_unused() {
+    let (_, data) = filled();
+    let page = folder();
+    let page = page.path().join("page.html").display().to_string();
+    let unknown = ["--secret", "nosuch"];
+    for command in [&["inventory"][..], &["last-use"], &["coverage"], &["report", "--out", &page]] {
+        let run = call(data.path(), command.iter().chain(&unknown)).exits(1);
+        assert!(run.stderr.contains("there is no secret `nosuch`"), "{run:?}");
+        assert_eq!(run.stdout, "");
+    }
+    let rows = common::sql(data.path(), "SELECT min(secret_id) AS id FROM secret_versions");
+    let secret = rows[0]["id"].as_str().expect("a secret");
+    let unknown = ["--secret", secret, "--version", "nosuch"];
+    for command in [&["coverage"][..], &["report", "--out", &page]] {
+        let run = call(data.path(), command.iter().chain(&unknown)).exits(1);
+        assert!(run.stderr.contains("has no version `nosuch`"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_report_goes_where_it_is_told_and_a_demo_replaces_nothing() {
+    let (_, data) = filled();
+    let folder = folder();
+    let (page, link) = (folder.path().join("page.html"), folder.path().join("link.html"));
+    fs::write(&page, "old").expect("writes");
+    std::os::unix::fs::symlink(&page, &link).expect("links");
+    call(data.path(), ["report", "--out", link.to_str().expect("UTF-8")]).exits(0);
+    assert!(link.is_symlink());
+    let written = fs::read_to_string(&page).expect("reads");
+    assert!(written.starts_with("<!doctype html>") || written.starts_with("<!DOCTYPE html>"));
+    let run = call(data.path(), ["report", "--out", "-"]).exits(0);
+    assert!(run.stdout.trim_end().ends_with("</html>"), "{}", run.stdout.len());
+
+    let own = folder.path().join("own");
+    fs::create_dir(&own).expect("creates");
+    fs::write(own.join("registry.yaml"), "mine").expect("writes");
+    let run = call(data.path(), ["demo", "--out", own.to_str().expect("UTF-8")]).exits(1);
+    assert_error(&run, "is not empty", true);
+    assert_eq!(fs::read_to_string(own.join("registry.yaml")).expect("reads"), "mine");
 }

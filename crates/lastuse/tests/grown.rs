@@ -92,3 +92,41 @@ fn a_login_at_the_end_of_a_file_that_may_grow_is_read_at_once() {
     let run = call(data.path(), ["ingest", path.to_str().expect("a path in UTF-8")]).exits(0);
     assert_eq!(total(&counts(&run.stdout)).accepted, 1);
 }
+
+/// Requests with a key of their own; the first of each text are alike.
+fn requests(count: usize, from: usize, path: &str) -> String {
+    let line = |it: usize| {
+        format!(
+            "{{\"time\":\"2026-03-01T{:02}:{:02}:00Z\",\"status\":200,\"method\":\"GET\",\
+             \"path\":\"{path}/{it}\",\"remote_addr\":\"10.0.0.1\",\"http_x_api_key\":\"made-up-key-{it}\"}}\n",
+            it / 60,
+            it % 60
+        )
+    };
+    (from..from + count).map(line).collect()
+}
+
+#[test]
+fn a_shorter_file_that_begins_like_another_is_read_unless_it_is_a_copy_of_its_beginning() {
+    let (logs, data) = (folder(), folder());
+    let at = |name: &str| logs.path().join(name);
+    let whole = requests(200, 0, "/a");
+    let beginning = requests(80, 0, "/a");
+    let other = format!("{beginning}{}", requests(20, 80, "/b"));
+    let accepted = |name: &str, text: &str, more: &[&str]| {
+        fs::write(at(name), text).expect("writes");
+        let path = at(name);
+        let args = ["ingest", path.to_str().expect("a path in UTF-8")];
+        total(&counts(&call(data.path(), args.iter().chain(more)).exits(0).stdout)).accepted
+    };
+    assert_eq!(accepted("whole.json", &whole, &[]), 200);
+    assert_eq!(accepted("copy.json", &beginning, &[]), 0);
+    assert_eq!(accepted("other.json", &other, &[]), 100);
+    assert_eq!(accepted("host-2.json", &whole, &["--scope", "host-2"]), 200);
+    assert_eq!(accepted("host-2.json", &whole, &["--scope", "host-2"]), 0);
+    // Nothing is left that the beginning could be compared with.
+    fs::remove_file(at("whole.json")).expect("removes");
+    fs::remove_file(at("other.json")).expect("removes");
+    fs::remove_file(at("host-2.json")).expect("removes");
+    assert_eq!(accepted("late.json", &requests(60, 0, "/a"), &[]), 60);
+}

@@ -20,6 +20,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use futures::StreamExt;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -112,7 +113,8 @@ impl TotalsTable {
         let context = state.task_ctx();
         let pool = Arc::clone(&state.runtime_env().memory_pool);
         let memory = MemoryConsumer::new("usage").register(&pool);
-        let row_count = plan.partition_statistics(None)?.num_rows.get_value().copied();
+        let statistics = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new())?;
+        let row_count = statistics.num_rows.get_value().copied();
         let streams = execute_stream_partitioned(plan, context)?;
         let most = row_count.unwrap_or(0) / streams.len().max(1);
         let tasks: Vec<_> = streams
