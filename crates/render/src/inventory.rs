@@ -337,7 +337,7 @@ fn write_summary(
             text::counted(others.len(), "credential")
         ));
     }
-    pieces.push(format!("as of {}", text::minute(as_of)));
+    pieces.push(format!("as of {}", text::second(as_of)));
     for line in wrap(&pieces, " ", "  ", options.width) {
         writeln!(out, "{}", painted(&line, options.colour.then_some(Style::Bold)))?;
     }
@@ -480,7 +480,7 @@ fn cutoff_fact(consumers: &[&Consumer], as_of: Timestamp) -> Option<String> {
         ));
     }
     let quiet = users.iter().filter_map(|it| it.soak_until_time).max()?;
-    Some(format!("earliest cutoff {}", text::minute(quiet.max(as_of))))
+    Some(format!("earliest cutoff {}", text::second(quiet.max(as_of))))
 }
 
 /// The heading of a version: its name, then what is known of its life.
@@ -510,7 +510,7 @@ fn facts(consumers: &[&Consumer], as_of: Timestamp) -> Vec<String> {
     facts.extend(first.version_state.clone());
     let dated = |what: &str, time: Timestamp| {
         let age = text::age(time, as_of);
-        let date = text::minute(time);
+        let date = text::second(time);
         if date.starts_with(&age) {
             format!("{what} {date}")
         } else {

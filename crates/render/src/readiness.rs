@@ -75,17 +75,17 @@ impl Page<'_> {
         let (secret, version) = (word(document, "secret_id"), word(document, "version"));
         let revoked = time(document, "revoked_time").filter(|it| *it <= self.as_of);
         let verdict = match (revoked, document["verdict"].as_str()) {
-            (Some(at), Some("not_used")) => format!("not used, and revoked {}", text::minute(at)),
+            (Some(at), Some("not_used")) => format!("not used, and revoked {}", text::second(at)),
             (Some(at), Some("used")) => {
-                format!("revoked {}, and not everybody has switched", text::minute(at))
+                format!("revoked {}, and not everybody has switched", text::second(at))
             }
             _ => verdict.to_owned(),
         };
         self.say(&format!("{secret} version {version} is {verdict}"), "  ", self.style(style))?;
-        let mut line = format!("As of {}", text::minute(self.as_of));
+        let mut line = format!("As of {}", text::second(self.as_of));
         match time(document, "wait_until_time") {
             Some(at) if at > self.as_of => {
-                let when = text::minute(at);
+                let when = text::second(at);
                 line += &format!("; not used by {when} if nothing else is seen");
             }
             Some(_) => line += "; not used once newer logs show that nothing else was there",
@@ -93,7 +93,7 @@ impl Page<'_> {
             None => {}
         }
         if let Some(at) = time(document, "tail_expires_time").filter(|it| *it > self.as_of) {
-            line += &format!("; sessions alive until {}", text::minute(at));
+            line += &format!("; sessions alive until {}", text::second(at));
         }
         self.say(&line, "  ", None)
     }
@@ -187,7 +187,7 @@ impl Page<'_> {
             text::grouped(uses.sum()),
             or_dash(word(row, "state")),
             or_dash(word(row, "needs")),
-            until.map_or("-".to_owned(), text::minute),
+            until.map_or("-".to_owned(), text::second),
             flags.join(" "),
         ]
     }
@@ -200,13 +200,13 @@ impl Page<'_> {
         }
         self.say("Logs that could have shown it:", "  ", self.style(Style::Bold))?;
         for it in rows.iter().take(SHOWN) {
-            let until = time(it, "watermark_time").map(text::minute);
+            let until = time(it, "watermark_time").map(text::second);
             let mut line = format!("  {} {}", word(it, "source"), word(it, "scope"));
             line = format!("{} until {}", line.trim_end(), until.as_deref().unwrap_or("never"));
             let holes = list(it, "holes");
             if let Some(last) = holes.iter().filter_map(|it| time(it, "end_time")).max() {
                 let count = text::counted(holes.len(), "hole");
-                line += &format!(", {count}, the last until {}", text::minute(last));
+                line += &format!(", {count}, the last until {}", text::second(last));
             }
             let blind = list(it, "blind_spots").len();
             if blind > 0 {
@@ -224,7 +224,7 @@ impl Page<'_> {
     fn dry_run(&mut self, document: &Value) -> Result<(), RenderError> {
         let Some(at) = time(document, "dry_run_cutoff_time") else { return Ok(()) };
         let rows = list(document, "would_break");
-        let when = text::minute(at);
+        let when = text::second(at);
         writeln!(self.out)?;
         if rows.is_empty() {
             let line = format!("Revoked at {when}, it would have broken nobody that was seen.");
@@ -235,7 +235,7 @@ impl Page<'_> {
         self.say(&line, "  ", self.style(Style::Bad))?;
         for it in rows.iter().take(SHOWN) {
             let number = |name: &str| text::grouped(it[name].as_i64().unwrap_or_default());
-            let at = |name: &str| time(it, name).map(text::minute).unwrap_or_default();
+            let at = |name: &str| time(it, name).map(text::second).unwrap_or_default();
             let mut line = format!("  {} {}", word(it, "workload"), word(it, "environment"));
             line = format!("{} from {} to {}", line.trim_end(), at("first_time"), at("last_time"));
             line +=
@@ -290,7 +290,7 @@ mod tests {
     fn the_verdict_comes_first_then_who_must_act() {
         insta::assert_snapshot!(shown(&document(), Some(100)), @r"
         payments/stripe version 1 is used: do not revoke it yet
-        As of 2026-06-01 00:00Z; somebody must act first; sessions alive until 2026-06-01 04:00Z
+        As of 2026-06-01T00:00:00Z; somebody must act first; sessions alive until 2026-06-01T04:00:00Z
 
         ! checkout never used a newer version
             -> deploy the new version to it
@@ -303,11 +303,11 @@ mod tests {
         billing         prod  -            12d ago      4  settled   -       -
 
         Logs that could have shown it:
-          http_json until 2026-05-31 23:59Z, 1 hole, the last until 2026-05-11 02:00Z, 1 blind spot
+          http_json until 2026-05-31T23:59:00Z, 1 hole, the last until 2026-05-11T02:00:00Z, 1 blind spot
           `lastuse coverage --secret ID` tells what each cannot show
 
-        Revoked at 2026-05-30 00:00Z, it would have broken 1 consumer:
-          checkout prod from 2026-05-30 00:10Z to 2026-05-31 22:00Z, 47 uses, 0 derived
+        Revoked at 2026-05-30T00:00:00Z, it would have broken 1 consumer:
+          checkout prod from 2026-05-30T00:10:00Z to 2026-05-31T22:00:00Z, 47 uses, 0 derived
         ");
     }
 
@@ -323,9 +323,9 @@ mod tests {
     #[test]
     fn nobody_and_nothing_is_said_in_words() {
         let empty = json!({"secret_id": "a", "version": "1", "verdict": "not_used"});
-        insta::assert_snapshot!(shown(&empty, None), @r"
+        insta::assert_snapshot!(shown(&empty, None), @"
         a version 1 is not used: it may be revoked
-        As of 2026-06-01 00:00Z
+        As of 2026-06-01T00:00:00Z
 
         Nobody was seen to present this version.
 

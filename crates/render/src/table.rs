@@ -56,7 +56,7 @@ pub(crate) fn shown(array: &dyn Array, row: usize) -> Result<Cow<'_, str>, Rende
         Cell::Unsigned(it) => Cow::Owned(it.to_string()),
         Cell::Float(it) => Cow::Owned(it.to_string()),
         Cell::Text(it) => text::escape(it),
-        Cell::Instant(it) => Cow::Owned(text::minute(it)),
+        Cell::Instant(it) => Cow::Owned(text::second(it)),
         Cell::Plain(it) => Cow::Owned(it),
         Cell::List(items) if items.is_empty() => Cow::Borrowed("-"),
         Cell::List(items) => {
@@ -130,47 +130,47 @@ mod tests {
     #[test]
     fn a_table_without_limit_shows_everything() {
         insta::assert_snapshot!(table(&last_use(), &Options::default()), @"
-        secret_id                       version  last_used_time     use_count  source_ips          state
-        ──────────────────────────────  ───────  ─────────────────  ─────────  ──────────────────  ────────
-        payments/stripe                 1        2026-03-01 12:34Z      12034  10.4.0.1, 10.4.0.2  old_only
-        payments/stripe                 2        -                          0  -                   new_only
-        search/elastic-cluster-api-key  1        2026-04-02 00:00Z          7  10.9.0.1            both
+        secret_id                       version  last_used_time        use_count  source_ips          state
+        ──────────────────────────────  ───────  ────────────────────  ─────────  ──────────────────  ────────
+        payments/stripe                 1        2026-03-01T12:34:56Z      12034  10.4.0.1, 10.4.0.2  old_only
+        payments/stripe                 2        -                             0  -                   new_only
+        search/elastic-cluster-api-key  1        2026-04-02T00:00:00Z          7  10.9.0.1            both
         ");
     }
 
     #[test]
     fn a_table_at_120_columns() {
         insta::assert_snapshot!(table(&last_use(), &at(120)), @"
-        secret_id                       version  last_used_time     use_count  source_ips          state
-        ──────────────────────────────  ───────  ─────────────────  ─────────  ──────────────────  ────────
-        payments/stripe                 1        2026-03-01 12:34Z      12034  10.4.0.1, 10.4.0.2  old_only
-        payments/stripe                 2        -                          0  -                   new_only
-        search/elastic-cluster-api-key  1        2026-04-02 00:00Z          7  10.9.0.1            both
+        secret_id                       version  last_used_time        use_count  source_ips          state
+        ──────────────────────────────  ───────  ────────────────────  ─────────  ──────────────────  ────────
+        payments/stripe                 1        2026-03-01T12:34:56Z      12034  10.4.0.1, 10.4.0.2  old_only
+        payments/stripe                 2        -                             0  -                   new_only
+        search/elastic-cluster-api-key  1        2026-04-02T00:00:00Z          7  10.9.0.1            both
         ");
     }
 
     #[test]
     fn a_table_at_80_columns_cuts_its_longest_cells() {
         insta::assert_snapshot!(table(&last_use(), &at(80)), @"
-        secret_id       version  last_used_time     use_count  source_ips      state
-        ──────────────  ───────  ─────────────────  ─────────  ──────────────  ────────
-        payments/stri…  1        2026-03-01 12:34Z      12034  10.4.0.1, 10.…  old_only
-        payments/stri…  2        -                          0  -               new_only
-        search/elasti…  1        2026-04-02 00:00Z          7  10.9.0.1        both
+        secret_id      version  last_used_time        use_count  source_ips     state
+        ─────────────  ───────  ────────────────────  ─────────  ─────────────  ────────
+        payments/str…  1        2026-03-01T12:34:56Z      12034  10.4.0.1, 10…  old_only
+        payments/str…  2        -                             0  -              new_only
+        search/elast…  1        2026-04-02T00:00:00Z          7  10.9.0.1       both
         ");
     }
 
     #[test]
     fn a_table_at_40_columns_hides_the_rightmost_and_says_so() {
         insta::assert_snapshot!(table(&last_use(), &at(40)), @"
-        secret_id     version  last_used_time
-        ────────────  ───────  ─────────────────
-        payments/st…  1        2026-03-01 12:34Z
-        payments/st…  2        -
-        search/elas…  1        2026-04-02 00:00Z
-        3 columns hidden: use_count, source_ips,
-        state; widen the terminal or use
-        --format json
+        secret_id                       version
+        ──────────────────────────────  ───────
+        payments/stripe                 1
+        payments/stripe                 2
+        search/elastic-cluster-api-key  1
+        4 columns hidden: last_used_time,
+        use_count, source_ips, state; widen the
+        terminal or use --format json
         ");
     }
 
@@ -178,11 +178,11 @@ mod tests {
     fn repeated_leading_cells_are_blank_on_request() {
         let options = Options { grouped_columns: 1, ..at(60) };
         insta::assert_snapshot!(table(&last_use(), &options), @"
-        secret_id              version  last_used_time     use_count
-        ─────────────────────  ───────  ─────────────────  ─────────
-        payments/stripe        1        2026-03-01 12:34Z      12034
-                               2        -                          0
-        search/elastic-clust…  1        2026-04-02 00:00Z          7
+        secret_id           version  last_used_time        use_count
+        ──────────────────  ───────  ────────────────────  ─────────
+        payments/stripe     1        2026-03-01T12:34:56Z      12034
+                            2        -                             0
+        search/elastic-cl…  1        2026-04-02T00:00:00Z          7
         2 columns hidden: source_ips, state; widen the terminal or
         use --format json
         ");

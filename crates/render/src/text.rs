@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use lastuse_model::time::format_second;
 use unicode_width::UnicodeWidthChar;
 
 /// The text with everything that cannot be seen written out as `\u{..}`.
@@ -61,9 +62,10 @@ pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// An instant as people read it: to the minute, UTC.
-pub(crate) fn minute(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%MZ").to_string()
+/// An instant as people read it: RFC 3339, to the second and never earlier than it is.
+pub(crate) fn second(time: Timestamp) -> String {
+    let micros = (time.as_nanosecond() + 999).div_euclid(1_000);
+    i64::try_from(micros).map_or_else(|_| time.to_string(), format_second)
 }
 
 /// How long before `as_of` an instant was, or how long after it will be.
@@ -159,6 +161,15 @@ mod tests {
             assert_eq!(age(time(at), as_of), expected);
         }
         age(Timestamp::MIN, Timestamp::MAX);
+    }
+
+    #[test]
+    fn an_instant_is_never_shown_earlier_than_it_is() {
+        assert_eq!(second(time("2026-03-23T03:57:59Z")), "2026-03-23T03:57:59Z");
+        assert_eq!(second(time("2026-03-23T03:57:59.176426Z")), "2026-03-23T03:58:00Z");
+        assert_eq!(second(time("2026-12-31T23:59:59.000000001Z")), "2027-01-01T00:00:00Z");
+        second(Timestamp::MIN);
+        second(Timestamp::MAX);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reasons in words, and what to do about each. docs/verdicts.md has the same.
 
-use lastuse_model::time::format_time;
+use lastuse_model::time::format_second;
 
 use crate::consumer::ConsumerAnswer;
 use crate::evidence::{Consumer, Evidence};
@@ -37,7 +37,7 @@ impl Reason {
         CODES.iter().find(|it| it.0 == self.code).map_or("", |it| it.1)
     }
 
-    /// What it says of whom, with instants in RFC 3339.
+    /// What it says of whom, with instants as screens show them.
     pub fn text(&self, evidence: &Evidence, answer: &Answer) -> String {
         let declared = self.declared.and_then(|it| evidence.declared.get(it));
         let who = match (self.consumer.and_then(|it| evidence.consumers.get(it)), declared) {
@@ -64,7 +64,7 @@ fn name(workload: Option<&str>, environment: Option<&str>) -> String {
 }
 
 fn at(time: Option<i64>) -> String {
-    time.map_or_else(|| "an unknown time".to_owned(), format_time)
+    time.map_or_else(|| "an unknown time".to_owned(), format_second)
 }
 
 fn of_consumer(code: &str, who: &str, it: &ConsumerAnswer, evidence: &Evidence) -> String {

@@ -130,7 +130,7 @@ fn estate() -> RecordBatch {
 #[test]
 fn what_needs_attention_stands_first_at_120_columns() {
     insta::assert_snapshot!(shown(&estate(), &at(120)), @"
-    2 secrets, 3 versions, 5 consumers and 1 credential outside the registry as of 2026-04-29 00:00Z
+    2 secrets, 3 versions, 5 consumers and 1 credential outside the registry as of 2026-04-29T00:00:00Z
     ! 1 consumer used a version after its cutoff
     x 1 consumer rejected after its cutoff
     + 1 consumer not declared in the registry
@@ -138,8 +138,8 @@ fn what_needs_attention_stands_first_at_120_columns() {
         workload         env   principal                      last used    uses  derived  rejected  state
         ───────────────  ────  ────────────────────────────  ──────────  ──────  ───────  ────────  ────────
 
-    payments/stripe  version 1  secret_value lu1_ddddeeee  cutoff 2026-04-20 00:00Z (9d ago)
-      revoked 2026-05-01 00:00Z (in 2d)  sessions alive until 2026-04-29 11:00Z (in 11h)
+    payments/stripe  version 1  secret_value lu1_ddddeeee  cutoff 2026-04-20T00:00:00Z (9d ago)
+      revoked 2026-05-01T00:00:00Z (in 2d)  sessions alive until 2026-04-29T11:00:00Z (in 11h)
     !   invoicing-batch  prod  user/batch                        3d ago       9        0         0  old_only
     x+  report           -     user/analyst                     58d ago       4        0        12  dormant
         checkout         prod  assumed-role/checkout/i-0abc     17d ago  12,034       77         0  switched
@@ -161,7 +161,7 @@ fn what_needs_attention_stands_first_at_120_columns() {
 fn principals_are_cut_and_facts_wrapped_at_80_columns() {
     insta::assert_snapshot!(shown(&estate(), &at(80)), @"
     2 secrets, 3 versions, 5 consumers and 1 credential outside the registry
-      as of 2026-04-29 00:00Z
+      as of 2026-04-29T00:00:00Z
     ! 1 consumer used a version after its cutoff
     x 1 consumer rejected after its cutoff
     + 1 consumer not declared in the registry
@@ -170,8 +170,8 @@ fn principals_are_cut_and_facts_wrapped_at_80_columns() {
         ──────────────  ────  ──────────────  ──────────  ──────  ────────  ────────
 
     payments/stripe  version 1  secret_value lu1_ddddeeee
-      cutoff 2026-04-20 00:00Z (9d ago)  revoked 2026-05-01 00:00Z (in 2d)
-      sessions alive until 2026-04-29 11:00Z (in 11h)
+      cutoff 2026-04-20T00:00:00Z (9d ago)  revoked 2026-05-01T00:00:00Z (in 2d)
+      sessions alive until 2026-04-29T11:00:00Z (in 11h)
     !   invoicing-bat…  prod  user/batch          3d ago       9         0  old_only
     x+  report          -     user/analyst       58d ago       4        12  dormant
         checkout        prod  assumed-role/…     17d ago  12,034         0  switched
@@ -196,7 +196,7 @@ fn workload_last_use_and_state_stay_at_40_columns() {
     insta::assert_snapshot!(shown(&estate(), &at(40)), @"
     2 secrets, 3 versions, 5 consumers
       and 1 credential outside the registry
-      as of 2026-04-29 00:00Z
+      as of 2026-04-29T00:00:00Z
     ! 1 consumer used a version after its c…
     x 1 consumer rejected after its cutoff
     + 1 consumer not declared in the regist…
@@ -206,9 +206,9 @@ fn workload_last_use_and_state_stay_at_40_columns() {
 
     payments/stripe  version 1
       secret_value lu1_ddddeeee
-      cutoff 2026-04-20 00:00Z (9d ago)
-      revoked 2026-05-01 00:00Z (in 2d)
-      sessions alive until 2026-04-29 11:00…
+      cutoff 2026-04-20T00:00:00Z (9d ago)
+      revoked 2026-05-01T00:00:00Z (in 2d)
+      sessions alive until 2026-04-29T11:00…
     !   invoicing-bat…      3d ago  old_only
     x+  report             58d ago  dormant
         checkout           17d ago  switched
@@ -235,14 +235,14 @@ fn workload_last_use_and_state_stay_at_40_columns() {
 #[test]
 fn an_empty_inventory_says_as_of_when() {
     let nothing = shown(&estate().slice(0, 0), &at(80));
-    assert_eq!(nothing, "0 secrets, 0 versions, 0 consumers as of 2026-04-29 00:00Z\n");
+    assert_eq!(nothing, "0 secrets, 0 versions, 0 consumers as of 2026-04-29T00:00:00Z\n");
 }
 
 #[test]
 fn a_version_nobody_presented_is_shown_without_calling_it_unused() {
     let rows = batch(vec![("secret_id", text(&["search/key"])), ("version", text(&["3"]))]);
     insta::assert_snapshot!(shown(&rows, &at(80)), @"
-    1 secret, 1 version, 0 consumers as of 2026-04-29 00:00Z
+    1 secret, 1 version, 0 consumers as of 2026-04-29T00:00:00Z
 
         workload  env  principal  last used  uses  derived  rejected  state
         ────────  ───  ─────────  ─────────  ────  ───────  ────────  ─────
@@ -346,10 +346,10 @@ fn the_earliest_cutoff_is_shown_once_all_have_switched() {
         shown.lines().find(|it| it.starts_with(&start)).expect("a heading").to_owned()
     };
     let all = rotation(["settled", "switched"], "2026-05-03T00:00:00Z");
-    assert!(heading(&all, "1").ends_with("earliest cutoff 2026-05-03 00:00Z"), "{all}");
+    assert!(heading(&all, "1").ends_with("earliest cutoff 2026-05-03T00:00:00Z"), "{all}");
     assert!(!heading(&all, "2").contains("cutoff"), "{all}");
     let past = rotation(["settled", "settled"], "2026-04-03T00:00:00Z");
-    assert!(heading(&past, "1").ends_with("earliest cutoff 2026-04-29 00:00Z"), "{past}");
+    assert!(heading(&past, "1").ends_with("earliest cutoff 2026-04-29T00:00:00Z"), "{past}");
     let some = rotation(["old_only", "settled"], "2026-04-03T00:00:00Z");
     assert!(heading(&some, "1").ends_with("1 of 2 consumers not switched"), "{some}");
 }
