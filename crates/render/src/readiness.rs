@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::layout::{self, Column, Style, painted, wrap};
+use crate::layout::{self, Column, Cut, Style, painted, wrap};
 use crate::{Options, RenderError, text};
 
 /// How many reasons, sources and broken consumers people are shown; JSON has all.
@@ -142,17 +142,20 @@ impl Page<'_> {
             ("soak until", 7),
             ("flags", 9),
         ];
-        let mut columns: Vec<Column> = titles.iter().map(|it| Column::new(it.0, it.1)).collect();
-        for column in &mut columns {
-            column.right = matches!(column.title.as_str(), "uses" | "last used");
-            column.shrinks =
-                matches!(column.title.as_str(), "workload" | "principal" | "env" | "flags");
-        }
+        let column = |(title, importance): &(&str, usize)| {
+            let is_name = matches!(*title, "workload" | "principal" | "env");
+            let cut = if is_name { Cut::Middle } else { Cut::Never };
+            let cut = if *title == "flags" { Cut::End } else { cut };
+            let mut column = Column::new(title, (1, *importance), cut);
+            column.right = matches!(*title, "uses" | "last used");
+            column
+        };
+        let mut columns: Vec<Column> = titles.iter().map(column).collect();
         let cells: Vec<[String; 9]> = rows.iter().map(|it| self.cells(it)).collect();
         for row in &cells {
             columns.iter_mut().zip(row).for_each(|(column, cell)| column.widen(cell));
         }
-        let layout = layout::fit(&columns, self.options.width);
+        let layout = layout::fit(&mut columns, self.options.width);
         let colour = self.options.colour;
         layout::write_header(&columns, &layout, colour, &mut self.out)?;
         for row in &cells {

@@ -46,20 +46,36 @@ pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     if width(text) <= limit {
         return Cow::Borrowed(text);
     }
-    let mut kept = String::new();
-    let mut room = limit.saturating_sub(1);
-    for character in text.chars() {
-        let needed = character.width().unwrap_or(0);
-        if needed > room {
-            break;
-        }
-        room -= needed;
-        kept.push(character);
-    }
+    let mut kept = fitting(text.chars(), limit.saturating_sub(1));
     if limit > 0 {
         kept.push('…');
     }
     Cow::Owned(kept)
+}
+
+/// The text, or as much of both its ends as fits around a `…`, of which `quarters` quarters are its
+/// beginning: of long names the end tells as much. What differs when cut differs with any greater
+/// limit.
+pub(crate) fn cut_middle(text: &str, limit: usize, quarters: usize) -> Cow<'_, str> {
+    if width(text) <= limit || limit < 5 {
+        return cut(text, limit);
+    }
+    let tail = (limit - 1) * (4 - quarters.min(4)) / 4;
+    let mut kept = fitting(text.chars(), limit - 1 - tail);
+    kept.push('…');
+    kept.extend(fitting(text.chars().rev(), tail).chars().rev());
+    Cow::Owned(kept)
+}
+
+/// The first characters that take at most `room` cells.
+fn fitting(characters: impl Iterator<Item = char>, mut room: usize) -> String {
+    let fits = |it: &char| {
+        let needed = it.width().unwrap_or(0);
+        let fits = needed <= room;
+        room = room.saturating_sub(needed);
+        fits
+    };
+    characters.take_while(fits).collect()
 }
 
 /// An instant as people read it: RFC 3339, to the second and never earlier than it is.
@@ -148,6 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_cut_in_the_middle_shows_both_ends() {
+        assert_eq!(cut_middle("payments/stripe", 15, 2), "payments/stripe");
+        assert_eq!(cut_middle("payments/stripe", 9, 2), "paym…ripe");
+        assert_eq!(cut_middle("payments/stripe", 10, 2), "payme…ripe");
+        assert_eq!(cut_middle("payments/stripe", 9, 1), "pa…stripe");
+        assert_eq!(cut_middle("日本語日本語", 8, 2), "日本…語");
+        assert_eq!(cut_middle("payments", 3, 2), "pa…");
+    }
+
+    #[test]
     fn an_age_is_a_count_of_the_largest_fitting_unit() {
         let as_of = time("2026-03-10T00:00:00Z");
         for (at, expected) in [
@@ -192,6 +218,7 @@ mod tests {
         #[test]
         fn cut_text_fits(text in any::<String>(), limit in 0usize..40) {
             prop_assert!(width(&cut(&escape(&text), limit)) <= limit);
+            prop_assert!(width(&cut_middle(&escape(&text), limit, 1)) <= limit);
         }
     }
 }

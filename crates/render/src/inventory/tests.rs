@@ -172,12 +172,12 @@ fn principals_are_cut_and_facts_wrapped_at_80_columns() {
     payments/stripe  version 1  secret_value lu1_ddddeeee
       cutoff 2026-04-20T00:00:00Z (9d ago)  revoked 2026-05-01T00:00:00Z (in 2d)
       sessions alive until 2026-04-29T11:00:00Z (in 11h)
-    !   invoicing-bat…  prod  user/batch          3d ago       9         0  old_only
+    !   invoici…-batch  prod  user/batch          3d ago       9         0  old_only
     x+  report          -     user/analyst       58d ago       4        12  dormant
-        checkout        prod  assumed-role/…     17d ago  12,034         0  switched
+        checkout        prod  assumed…i-0abc     17d ago  12,034         0  switched
 
     payments/stripe  version 2  secret_value lu1_gggghhhh
-        checkout        prod  assumed-role/…         now     300         0  switched
+        checkout        prod  assumed…i-0abc         now     300         0  switched
 
     ci/deploy  version 7  ssh_public_key lu1_aaaabbbb
         runner          ci    deploy              4h ago      41         0  old_only
@@ -185,7 +185,7 @@ fn principals_are_cut_and_facts_wrapped_at_80_columns() {
     Credentials that no registry entry explains
 
     aws_access_key_id AKIAQEXAMPLE2345ABCD
-        -               -     user/christop…  2025-09-01       2         0  old_only
+        -               -     user/ch…stophe  2025-09-01       2         0  old_only
 
     1 column hidden: derived; widen the terminal or use --format json
     ");
@@ -197,9 +197,11 @@ fn workload_last_use_and_state_stay_at_40_columns() {
     2 secrets, 3 versions, 5 consumers
       and 1 credential outside the registry
       as of 2026-04-29T00:00:00Z
-    ! 1 consumer used a version after its c…
+    ! 1 consumer used a version after its
+      cutoff
     x 1 consumer rejected after its cutoff
-    + 1 consumer not declared in the regist…
+    + 1 consumer not declared in the
+      registry
 
         workload         last used  state
         ──────────────  ──────────  ────────
@@ -208,8 +210,9 @@ fn workload_last_use_and_state_stay_at_40_columns() {
       secret_value lu1_ddddeeee
       cutoff 2026-04-20T00:00:00Z (9d ago)
       revoked 2026-05-01T00:00:00Z (in 2d)
-      sessions alive until 2026-04-29T11:00…
-    !   invoicing-bat…      3d ago  old_only
+      sessions alive until
+      2026-04-29T11:00:00Z (in 11h)
+    !   invoici…-batch      3d ago  old_only
     x+  report             58d ago  dormant
         checkout           17d ago  switched
 
@@ -221,7 +224,8 @@ fn workload_last_use_and_state_stay_at_40_columns() {
       ssh_public_key lu1_aaaabbbb
         runner              4h ago  old_only
 
-    Credentials that no registry entry expl…
+    Credentials that no registry entry
+      explains
 
     aws_access_key_id AKIAQEXAMPLE2345ABCD
         -               2025-09-01  old_only
