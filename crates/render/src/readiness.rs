@@ -50,6 +50,15 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map_or(&[], Vec::as_slice)
 }
 
+/// A text of the document as one word of a shell, made harmless on a screen.
+fn quoted(given: &str) -> Cow<'_, str> {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./:@%+=,".contains(it);
+    if !given.is_empty() && given.chars().all(is_plain) {
+        return Cow::Borrowed(given);
+    }
+    text::escape(&format!("'{}'", given.replace('\'', "'\\''"))).into_owned().into()
+}
+
 impl Page<'_> {
     fn style(&self, style: Style) -> Option<Style> {
         self.options.colour.then_some(style)
@@ -75,13 +84,15 @@ impl Page<'_> {
         let (secret, version) = (word(document, "secret_id"), word(document, "version"));
         let revoked = time(document, "revoked_time").filter(|it| *it <= self.as_of);
         let verdict = match (revoked, document["verdict"].as_str()) {
-            (Some(at), Some("not_used")) => format!("not used, and revoked {}", text::second(at)),
-            (Some(at), Some("used")) => {
-                format!("revoked {}, and not everybody has switched", text::second(at))
+            (Some(at), Some("not_used")) => {
+                format!("is not used, and revoked {}", text::second(at))
             }
-            _ => verdict.to_owned(),
+            (Some(at), Some("used")) => {
+                format!("was revoked {} and still has users", text::second(at))
+            }
+            _ => format!("is {verdict}"),
         };
-        self.say(&format!("{secret} version {version} is {verdict}"), "  ", self.style(style))?;
+        self.say(&format!("{secret} version {version} {verdict}"), "  ", self.style(style))?;
         let mut line = format!("As of {}", text::second(self.as_of));
         match time(document, "wait_until_time") {
             Some(at) if at > self.as_of => {
@@ -220,8 +231,9 @@ impl Page<'_> {
             self.say(&line, "      ", style)?;
         }
         self.more(rows.len().saturating_sub(SHOWN), "log")?;
-        let line = "  `lastuse coverage --secret ID` tells what each cannot show";
-        self.say(line, "    ", self.style(Style::Faint))
+        let secret = quoted(document["secret_id"].as_str().unwrap_or_default());
+        let line = format!("  `lastuse coverage --secret {secret}` tells what each cannot show");
+        self.say(&line, "    ", self.style(Style::Faint))
     }
 
     fn dry_run(&mut self, document: &Value) -> Result<(), RenderError> {
@@ -307,7 +319,7 @@ mod tests {
 
         Logs that could have shown it:
           http_json until 2026-05-31T23:59:00Z, 1 hole, the last until 2026-05-11T02:00:00Z, 1 blind spot
-          `lastuse coverage --secret ID` tells what each cannot show
+          `lastuse coverage --secret payments/stripe` tells what each cannot show
 
         Revoked at 2026-05-30T00:00:00Z, it would have broken 1 consumer:
           checkout prod from 2026-05-30T00:10:00Z to 2026-05-31T22:00:00Z, 47 uses, 0 derived
@@ -321,6 +333,25 @@ mod tests {
             let wide: Vec<&str> = text.lines().filter(|it| text::width(it) > width).collect();
             assert!(wide.is_empty(), "{width}: {wide:?}");
         }
+    }
+
+    #[test]
+    fn a_revoked_version_that_is_used_still_has_users() {
+        let mut revoked = document();
+        revoked["revoked_time"] = json!("2026-05-29T10:00:00Z");
+        let first = shown(&revoked, None).lines().next().expect("a headline").to_owned();
+        assert_eq!(
+            first,
+            "payments/stripe version 1 was revoked 2026-05-29T10:00:00Z and still has users"
+        );
+    }
+
+    #[test]
+    fn the_next_command_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("arn:aws:iam::1:user/x"), "arn:aws:iam::1:user/x");
+        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("a\u{1b}b"), r"'a\u{1b}b'");
     }
 
     #[test]
