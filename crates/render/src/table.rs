@@ -55,6 +55,7 @@ pub(crate) fn shown(array: &dyn Array, row: usize) -> Result<Cow<'_, str>, Rende
         Cell::Int(it) => Cow::Owned(it.to_string()),
         Cell::Unsigned(it) => Cow::Owned(it.to_string()),
         Cell::Float(it) => Cow::Owned(it.to_string()),
+        Cell::Text("") => Cow::Borrowed("-"),
         Cell::Text(it) => text::escape(it),
         Cell::Instant(it) => Cow::Owned(text::second(it)),
         Cell::Plain(it) => Cow::Owned(it),
