@@ -406,21 +406,13 @@ fn cells(row: &Consumer, as_of: Timestamp) -> [Cow<'_, str>; COLUMNS.len()] {
         Cow::Borrowed(row.mark()),
         or_dash(&row.workload),
         or_dash(&row.environment),
-        Cow::Borrowed(row.principal.as_deref().map_or("-", short_principal)),
+        Cow::Borrowed(row.principal.as_deref().map_or("-", text::short_principal)),
         or_dash(&last_used),
         Cow::Owned(text::grouped(row.use_count)),
         Cow::Owned(text::grouped(row.derived_use_count)),
         Cow::Owned(text::grouped(row.rejected_count)),
         or_dash(&row.state),
     ]
-}
-
-/// The part of an ARN that tells principals of one account apart.
-fn short_principal(principal: &str) -> &str {
-    match principal.splitn(6, ':').nth(5) {
-        Some(resource) if principal.starts_with("arn:") && !resource.is_empty() => resource,
-        _ => principal,
-    }
 }
 
 fn write_version(

@@ -140,29 +140,39 @@ impl Page<'_> {
         if rows.is_empty() {
             return self.say("Nobody was seen to present this version.", "  ", None);
         }
+        let is_used = |it: &&Value| {
+            ["use_count", "derived_use_count"].iter().any(|name| it[name].as_i64() > Some(0))
+        };
+        let refused: i64 = rows.iter().filter_map(|it| it["rejected_count"].as_i64()).sum();
+        if refused > 0 && !rows.iter().any(is_used) {
+            let attempts = text::counted(usize::try_from(refused).unwrap_or(usize::MAX), "attempt");
+            self.say(&format!("Nobody was seen using it ({attempts} refused):"), "  ", None)?;
+        }
         let is_open = |it: &Value| it["needs"].is_string();
         rows.sort_by_key(|it| (!is_open(it), Reverse(self.last_used(it))));
         let titles = [
             ("workload", 1),
             ("env", 5),
-            ("principal", 8),
+            ("principal", 9),
             ("last used", 2),
             ("uses", 6),
+            ("derived", 10),
+            ("rejected", 8),
             ("state", 3),
             ("needs", 4),
             ("soak until", 7),
-            ("flags", 9),
+            ("flags", 11),
         ];
         let column = |(title, importance): &(&str, usize)| {
             let is_name = matches!(*title, "workload" | "principal" | "env");
             let cut = if is_name { Cut::Middle } else { Cut::Never };
             let cut = if *title == "flags" { Cut::End } else { cut };
             let mut column = Column::new(title, (1, *importance), cut);
-            column.right = matches!(*title, "uses" | "last used");
+            column.right = matches!(*title, "uses" | "derived" | "rejected" | "last used");
             column
         };
         let mut columns: Vec<Column> = titles.iter().map(column).collect();
-        let cells: Vec<[String; 9]> = rows.iter().map(|it| self.cells(it)).collect();
+        let cells: Vec<[String; 11]> = rows.iter().map(|it| self.cells(it)).collect();
         for row in &cells {
             columns.iter_mut().zip(row).for_each(|(column, cell)| column.widen(cell));
         }
@@ -184,21 +194,23 @@ impl Page<'_> {
         time(row, "last_used_time").max(time(row, "derived_last_used_time"))
     }
 
-    fn cells(&self, row: &Value) -> [String; 9] {
+    fn cells(&self, row: &Value) -> [String; 11] {
         let or_dash = |it: Cow<'_, str>| if it.is_empty() { "-".to_owned() } else { it.into() };
         let age = |it: Option<Timestamp>| it.map_or("-".to_owned(), |it| text::age(it, self.as_of));
-        let uses = ["use_count", "derived_use_count"].iter().filter_map(|it| row[it].as_i64());
+        let count = |name: &str| text::grouped(row[name].as_i64().unwrap_or_default());
         // Who must act does not get there by waiting.
-        let acts = matches!(row["needs"].as_str(), Some("deploy" | "fix" | "declare"));
+        let acts = matches!(row["needs"].as_str(), Some("publish" | "deploy" | "fix" | "declare"));
         let until = time(&row["soak"], "until_time").filter(|_| !acts);
         let flags: Vec<Cow<'_, str>> =
             list(row, "flags").iter().filter_map(Value::as_str).map(text::escape).collect();
         [
             or_dash(word(row, "workload")),
             or_dash(word(row, "environment")),
-            or_dash(word(row, "principal")),
+            text::short_principal(&or_dash(word(row, "principal"))).to_owned(),
             age(self.last_used(row)),
-            text::grouped(uses.sum()),
+            count("use_count"),
+            count("derived_use_count"),
+            count("rejected_count"),
             or_dash(word(row, "state")),
             or_dash(word(row, "needs")),
             until.map_or("-".to_owned(), text::second),
@@ -288,7 +300,8 @@ mod tests {
                  "last_used_time": "2026-05-20T00:00:00Z", "use_count": 4, "state": "settled",
                  "needs": null, "flags": [], "soak": null},
                 {"workload": "check\u{1b}out", "environment": "prod", "principal": "api",
-                 "last_used_time": "2026-05-31T22:00:00Z", "use_count": 1200, "state": "old_only",
+                 "last_used_time": "2026-05-31T22:00:00Z", "use_count": 931,
+                 "derived_use_count": 920, "rejected_count": 3, "state": "old_only",
                  "needs": "deploy", "flags": ["shadow"],
                  "soak": {"until_time": "2026-06-02T00:00:00Z"}},
             ],
@@ -312,10 +325,11 @@ mod tests {
         ! a hole
             -> fill it
 
-        workload        env   principal  last used   uses  state     needs   soak until  flags
-        ──────────────  ────  ─────────  ─────────  ─────  ────────  ──────  ──────────  ──────
-        check\u{1b}out  prod  api           2h ago  1,200  old_only  deploy  -           shadow
-        billing         prod  -            12d ago      4  settled   -       -
+        workload        env   principal  last used  uses  derived  rejected  state     needs   soak until
+        ──────────────  ────  ─────────  ─────────  ────  ───────  ────────  ────────  ──────  ──────────
+        check\u{1b}out  prod  api           2h ago   931      920         3  old_only  deploy  -
+        billing         prod  -            12d ago     4        0         0  settled   -       -
+        1 column hidden: flags; widen the terminal or use --format json
 
         Logs that could have shown it:
           http_json until 2026-05-31T23:59:00Z, 1 hole, the last until 2026-05-11T02:00:00Z, 1 blind spot
@@ -333,6 +347,24 @@ mod tests {
             let wide: Vec<&str> = text.lines().filter(|it| text::width(it) > width).collect();
             assert!(wide.is_empty(), "{width}: {wide:?}");
         }
+    }
+
+    #[test]
+    fn who_was_only_refused_is_not_said_to_use_it() {
+        let mut refused = document();
+        refused["consumers"] = json!([{"workload": "aws-cli", "environment": null,
+            "principal": "arn:aws:iam::111122223333:user/content", "last_used_time": null,
+            "use_count": 0, "derived_use_count": 0, "rejected_count": 60, "state": null,
+            "needs": null, "flags": [], "soak": null}]);
+        let shown = shown(&refused, None);
+        let table: Vec<&str> =
+            shown.lines().skip_while(|it| !it.starts_with("Nobody")).take(4).collect();
+        insta::assert_snapshot!(table.join("\n"), @"
+        Nobody was seen using it (60 attempts refused):
+        workload  env  principal     last used  uses  derived  rejected  state  needs  soak until  flags
+        ────────  ───  ────────────  ─────────  ────  ───────  ────────  ─────  ─────  ──────────  ─────
+        aws-cli   -    user/content          -     0        0        60  -      -      -
+        ");
     }
 
     #[test]

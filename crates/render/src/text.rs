@@ -78,6 +78,14 @@ fn fitting(characters: impl Iterator<Item = char>, mut room: usize) -> String {
     characters.take_while(fits).collect()
 }
 
+/// The part of an ARN that tells principals of one account apart.
+pub(crate) fn short_principal(principal: &str) -> &str {
+    match principal.splitn(6, ':').nth(5) {
+        Some(resource) if principal.starts_with("arn:") && !resource.is_empty() => resource,
+        _ => principal,
+    }
+}
+
 /// An instant as people read it: RFC 3339, to the second and never earlier than it is.
 pub(crate) fn second(time: Timestamp) -> String {
     let micros = (time.as_nanosecond() + 999).div_euclid(1_000);

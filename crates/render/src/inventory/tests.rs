@@ -295,9 +295,9 @@ fn the_order_of_rows_does_not_change_the_order_of_secrets() {
 
 #[test]
 fn an_arn_is_shortened_to_what_tells_it_apart() {
-    assert_eq!(short_principal("arn:aws:iam::1:user/a:b"), "user/a:b");
-    assert_eq!(short_principal("a:b:c:d:e:f"), "a:b:c:d:e:f");
-    assert_eq!(short_principal("arn:aws:iam::1:"), "arn:aws:iam::1:");
+    assert_eq!(crate::text::short_principal("arn:aws:iam::1:user/a:b"), "user/a:b");
+    assert_eq!(crate::text::short_principal("a:b:c:d:e:f"), "a:b:c:d:e:f");
+    assert_eq!(crate::text::short_principal("arn:aws:iam::1:"), "arn:aws:iam::1:");
 }
 
 #[test]
