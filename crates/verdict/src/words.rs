@@ -8,8 +8,9 @@ use crate::judge::{Answer, Reason};
 use crate::soak::{Method, Soak};
 
 /// Every code of a reason, with what to do about it.
-pub const CODES: [(&str, &str); 20] = [
+pub const CODES: [(&str, &str); 21] = [
     ("uses_old", "deploy the new version to it"),
+    ("no_newer_version", "publish one"),
     ("uses_both", "find the part that still has the old one"),
     ("process_uses_old", "restart those copies, or wait"),
     ("reverted", "find out why; deploy again"),
@@ -71,6 +72,9 @@ fn of_consumer(code: &str, who: &str, it: &ConsumerAnswer, evidence: &Evidence) 
     let (old, new) = (at(it.old_used_time), at(it.new_used_time));
     match code {
         "uses_old" => format!("{who} never used a newer version; it used this one last at {old}"),
+        "no_newer_version" => {
+            format!("{who} uses this version, last at {old}, and there is no newer version yet")
+        }
         "uses_both" => format!("{who} uses a newer version ({new}) and this one ({old})"),
         "process_uses_old" => {
             let places = it.open_processes.iter().filter_map(|at| evidence.processes.get(*at));
