@@ -76,7 +76,8 @@ pub fn options() -> Options {
     let mut options = Options::default();
     if std::io::stdout().is_terminal() {
         options.width = terminal_size::terminal_size().map(|it| usize::from(it.0.0));
-        options.colour = std::env::var_os("NO_COLOR").is_none();
+        let is_dumb = std::env::var_os("TERM").is_some_and(|it| it == "dumb");
+        options.colour = std::env::var_os("NO_COLOR").is_none() && !is_dumb;
     }
     options
 }

@@ -211,6 +211,7 @@ fn soak(answer: &ConsumerAnswer) -> Value {
 /// What a consumer still needs, in one word.
 fn needs(code: &str, reads_new: bool) -> &'static str {
     match code {
+        "no_newer_version" => "publish",
         "process_uses_old" => "restart",
         "uses_old" | "uses_both" | "reverted" if reads_new => "restart",
         "uses_old" | "uses_both" | "reverted" => "deploy",

@@ -155,7 +155,7 @@ fn an_identifier_that_stands_for_credentials_of_two_scopes_is_no_evidence_of_sil
     assert!(ask().contains(&"ambiguous_identifier".to_owned()), "{:?}", ask());
     import("two");
     let told = ask();
-    assert_eq!(told, ["uses_old"]);
+    assert_eq!(told, ["no_newer_version"]);
 }
 
 #[test]

@@ -50,6 +50,14 @@ pub fn parse_syslog_time(text: &str, reference_micros: i64) -> Option<i64> {
     }
 }
 
+/// Writes an instant as screens and pages show it: RFC 3339 in UTC to the second.
+///
+/// A fraction counts as a whole second, so that a last use is never shown earlier than it is.
+pub fn format_second(micros: i64) -> String {
+    let up = (SECOND - micros.rem_euclid(SECOND)) % SECOND;
+    format_time(micros.checked_add(up).unwrap_or(i64::MAX / SECOND * SECOND))
+}
+
 /// Writes an instant as RFC 3339 in UTC, with a fraction only if there is one.
 pub fn format_time(micros: i64) -> String {
     let seconds = micros.div_euclid(SECOND);

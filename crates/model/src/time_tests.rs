@@ -189,6 +189,15 @@ fn a_fraction_is_written_only_if_there_is_one() {
     assert!(format_time(i64::MAX).starts_with("294247-"));
 }
 
+#[test]
+fn a_shown_second_is_never_earlier_than_the_instant() {
+    assert_eq!(format_second(0), "1970-01-01T00:00:00Z");
+    assert_eq!(format_second(250_000), "1970-01-01T00:00:01Z");
+    assert_eq!(format_second(-1), "1970-01-01T00:00:00Z");
+    format_second(i64::MIN);
+    format_second(i64::MAX);
+}
+
 proptest! {
     #[test]
     fn writing_agrees_with_the_oracle(micros in RANGE) {

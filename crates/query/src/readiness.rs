@@ -320,6 +320,7 @@ impl Facts {
         evidence.as_of_time = self.as_of_time;
         evidence.active_time = version.active_time;
         evidence.new_active_time = self.newer(question.secret_id, version.number);
+        evidence.is_newest = self.is_newest(question.secret_id, version.number);
         evidence.cutoff_time = version.cutoff_time;
         evidence.coverage.clone_from(&self.histories.coverage);
         for it in &mut evidence.coverage {
@@ -361,6 +362,12 @@ impl Facts {
     fn newer(&self, secret_id: &str, number: i64) -> Option<i64> {
         let mut later = self.versions.get(secret_id)?.iter().filter(|it| it.number > number);
         later.find_map(|it| it.active_time)
+    }
+
+    /// Whether no version of the secret comes after it.
+    fn is_newest(&self, secret_id: &str, number: i64) -> bool {
+        let all = self.versions.get(secret_id);
+        all.is_none_or(|all| all.iter().all(|it| it.number <= number))
     }
 
     /// Uses that may be the version's: by its principals, or with sessions of unknown origin.

@@ -10,7 +10,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::Schema;
 
 use crate::cell::{Cell, cell, is_number, json_value};
-use crate::text::escape;
+use crate::text::{escape, second};
 use crate::{RenderError, json};
 
 const STYLE: &str = "\
@@ -81,7 +81,7 @@ fn shown(array: &dyn Array, row: usize) -> Result<String, RenderError> {
         Cell::Unsigned(it) => it.to_string(),
         Cell::Float(it) => it.to_string(),
         Cell::Text(it) => safe(it).into_owned(),
-        Cell::Instant(it) => format!("<time>{it}</time>"),
+        Cell::Instant(it) => format!("<time datetime=\"{it}\">{}</time>", second(it)),
         Cell::Plain(it) => safe(&it).into_owned(),
         Cell::List(items) => {
             let parts: Result<Vec<_>, _> = (0..items.len()).map(|it| shown(&items, it)).collect();
@@ -150,7 +150,7 @@ mod tests {
             ("count", numbers(&[1234567, 0])),
         ]);
         let page = rendered(&[rows], Format::Html, &Options::default());
-        assert!(page.contains("<td class=\"t\"><time>2026-05-01T00:10:00.5Z</time></td>"));
+        assert!(page.contains("<td class=\"t\"><time datetime=\"2026-05-01T00:10:00.5Z\">2026-05-01T00:10:01Z</time></td>"));
         assert!(page.contains("<td class=\"n\">1234567</td>"));
         assert!(page.contains("<caption>2 rows</caption>") && page.contains("<td></td>"));
     }

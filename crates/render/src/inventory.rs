@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use jiff::Timestamp;
 
 use crate::cell::{Cell, cell};
-use crate::layout::{self, Column, Layout, Style, painted, wrap};
+use crate::layout::{self, Column, Cut, Layout, Style, painted, wrap};
 use crate::{Options, RenderError, text};
 
 /// Writes the rows of the inventory report, grouped by secret and version.
@@ -36,8 +36,8 @@ pub fn inventory(
     if rows.is_empty() {
         return Ok(out.flush()?);
     }
-    let columns = columns(&rows, as_of);
-    let layout = layout::fit(&columns, options.width);
+    let mut columns = columns(&rows, as_of);
+    let layout = layout::fit(&mut columns, options.width);
     writeln!(out)?;
     layout::write_header(&columns, &layout, options.colour, out)?;
     let mut registered_above = true;
@@ -48,7 +48,10 @@ pub fn inventory(
         let registered = version[0].secret_id.is_some();
         if registered_above && !registered {
             let title = "Credentials that no registry entry explains";
-            writeln!(out, "{}\n", text::cut(title, options.width.unwrap_or(usize::MAX)))?;
+            for line in wrap(&[title.to_owned()], "", "  ", options.width) {
+                writeln!(out, "{line}")?;
+            }
+            writeln!(out)?;
         }
         registered_above = registered;
         let mut heading = facts(&version, as_of);
@@ -337,7 +340,7 @@ fn write_summary(
             text::counted(others.len(), "credential")
         ));
     }
-    pieces.push(format!("as of {}", text::minute(as_of)));
+    pieces.push(format!("as of {}", text::second(as_of)));
     for line in wrap(&pieces, " ", "  ", options.width) {
         writeln!(out, "{}", painted(&line, options.colour.then_some(Style::Bold)))?;
     }
@@ -354,8 +357,9 @@ fn write_summary(
     ] {
         if count > 0 {
             let line = format!("{mark} {} {meaning}", text::counted(count, "consumer"));
-            let line = text::cut(&line, options.width.unwrap_or(usize::MAX));
-            writeln!(out, "{}", painted(&line, options.colour.then_some(style)))?;
+            for line in wrap(&[line], "", "  ", options.width) {
+                writeln!(out, "{}", painted(&line, options.colour.then_some(style)))?;
+            }
         }
     }
     Ok(())
@@ -378,12 +382,14 @@ const COLUMNS: [(&str, Importance); 9] = [
 struct Importance(usize);
 
 fn columns(rows: &[Consumer], as_of: Timestamp) -> Vec<Column> {
-    let mut columns: Vec<Column> = COLUMNS.iter().map(|it| Column::new(it.0, it.1.0)).collect();
-    for column in &mut columns {
-        column.right =
-            matches!(column.title.as_str(), "last used" | "uses" | "derived" | "rejected");
-        column.shrinks = matches!(column.title.as_str(), "workload" | "env" | "principal");
-    }
+    let column = |(title, importance): &(&str, Importance)| {
+        let is_name = matches!(*title, "workload" | "env" | "principal");
+        let cut = if is_name { Cut::Middle } else { Cut::Never };
+        let mut column = Column::new(title, (1, importance.0), cut);
+        column.right = matches!(*title, "last used" | "uses" | "derived" | "rejected");
+        column
+    };
+    let mut columns: Vec<Column> = COLUMNS.iter().map(column).collect();
     columns[0].width = 2;
     for row in rows.iter().filter(|it| !it.is_nobody()) {
         for (column, cell) in columns.iter_mut().zip(cells(row, as_of)) {
@@ -400,21 +406,13 @@ fn cells(row: &Consumer, as_of: Timestamp) -> [Cow<'_, str>; COLUMNS.len()] {
         Cow::Borrowed(row.mark()),
         or_dash(&row.workload),
         or_dash(&row.environment),
-        Cow::Borrowed(row.principal.as_deref().map_or("-", short_principal)),
+        Cow::Borrowed(row.principal.as_deref().map_or("-", text::short_principal)),
         or_dash(&last_used),
         Cow::Owned(text::grouped(row.use_count)),
         Cow::Owned(text::grouped(row.derived_use_count)),
         Cow::Owned(text::grouped(row.rejected_count)),
         or_dash(&row.state),
     ]
-}
-
-/// The part of an ARN that tells principals of one account apart.
-fn short_principal(principal: &str) -> &str {
-    match principal.splitn(6, ':').nth(5) {
-        Some(resource) if principal.starts_with("arn:") && !resource.is_empty() => resource,
-        _ => principal,
-    }
 }
 
 fn write_version(
@@ -480,7 +478,7 @@ fn cutoff_fact(consumers: &[&Consumer], as_of: Timestamp) -> Option<String> {
         ));
     }
     let quiet = users.iter().filter_map(|it| it.soak_until_time).max()?;
-    Some(format!("earliest cutoff {}", text::minute(quiet.max(as_of))))
+    Some(format!("earliest cutoff {}", text::second(quiet.max(as_of))))
 }
 
 /// The heading of a version: its name, then what is known of its life.
@@ -510,7 +508,7 @@ fn facts(consumers: &[&Consumer], as_of: Timestamp) -> Vec<String> {
     facts.extend(first.version_state.clone());
     let dated = |what: &str, time: Timestamp| {
         let age = text::age(time, as_of);
-        let date = text::minute(time);
+        let date = text::second(time);
         if date.starts_with(&age) {
             format!("{what} {date}")
         } else {

@@ -3,7 +3,7 @@
 //! [`render`] writes any rows in a [`Format`]; [`inventory`] writes the rows of
 //! the inventory report for people; [`page`] writes the report that a change ticket
 //! carries. JSON and NDJSON carry every value exactly. CSV is made safe for
-//! spreadsheets. Tables are for eyes only: times lose their seconds, long cells are
+//! spreadsheets. Tables are for eyes only: times are to the second, long cells are
 //! cut, and nothing that steers a terminal gets through.
 
 mod cell;

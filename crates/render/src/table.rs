@@ -7,7 +7,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
 use crate::cell::{Cell, cell, is_number, json_value};
-use crate::layout::{self, Column, Style};
+use crate::layout::{self, Column, Cut, Style};
 use crate::{Options, RenderError, json, text};
 
 /// Writes a header, a rule and one line per row. Cells are formed twice, for their
@@ -21,8 +21,8 @@ pub(crate) fn write(
     if schema.fields().is_empty() {
         return Ok(());
     }
-    let columns = measured(batches, schema)?;
-    let layout = layout::fit(&columns, options.width);
+    let mut columns = measured(batches, schema)?;
+    let layout = layout::fit(&mut columns, options.width);
     layout::write_header(&columns, &layout, options.colour, out)?;
     let mut above: Vec<String> = Vec::new();
     for batch in batches {
@@ -55,8 +55,9 @@ pub(crate) fn shown(array: &dyn Array, row: usize) -> Result<Cow<'_, str>, Rende
         Cell::Int(it) => Cow::Owned(it.to_string()),
         Cell::Unsigned(it) => Cow::Owned(it.to_string()),
         Cell::Float(it) => Cow::Owned(it.to_string()),
+        Cell::Text("") => Cow::Borrowed("-"),
         Cell::Text(it) => text::escape(it),
-        Cell::Instant(it) => Cow::Owned(text::minute(it)),
+        Cell::Instant(it) => Cow::Owned(text::second(it)),
         Cell::Plain(it) => Cow::Owned(it),
         Cell::List(items) if items.is_empty() => Cow::Borrowed("-"),
         Cell::List(items) => {
@@ -71,24 +72,64 @@ pub(crate) fn shown(array: &dyn Array, row: usize) -> Result<Cow<'_, str>, Rende
     })
 }
 
-/// The columns with the widths that their values need; the rightmost is the first
-/// to be hidden.
+/// The columns with the widths that their values need.
 fn measured(batches: &[RecordBatch], schema: &Schema) -> Result<Vec<Column>, RenderError> {
     let mut columns = Vec::with_capacity(schema.fields().len());
     for (index, field) in schema.fields().iter().enumerate() {
-        let mut column = Column::new(field.name(), index);
+        let rank = rank(field.name(), index);
+        let mut column = Column::new(field.name(), rank, cut(field.name(), field.data_type()));
         column.right = is_number(field.data_type());
-        let fixed = matches!(field.data_type(), DataType::Boolean | DataType::Timestamp(..));
-        column.shrinks = !column.right && !fixed;
         for batch in batches {
             let values = batch.column(index);
             for row in 0..values.len() {
                 column.widen(&shown(values, row)?);
             }
         }
+        if column.cut == Cut::Never && column.width > LONGEST_WORD {
+            column.cut = Cut::Middle;
+        }
         columns.push(column);
     }
     Ok(columns)
+}
+
+/// Columns whose values are words that are known beforehand.
+const ENUMERATIONS: [&str; 12] = [
+    "attribution",
+    "class",
+    "id_kind",
+    "known_by",
+    "needs",
+    "outcome",
+    "severity",
+    "source",
+    "state",
+    "status",
+    "verdict",
+    "version_state",
+];
+/// A value that is wider is no word, whatever its column is called.
+const LONGEST_WORD: usize = 32;
+
+fn cut(name: &str, data_type: &DataType) -> Cut {
+    use DataType::*;
+    match data_type {
+        Boolean | Timestamp(..) => Cut::Never,
+        List(_) | LargeList(_) | FixedSizeList(..) | Map(..) | Struct(_) => Cut::End,
+        it if is_number(it) || ENUMERATIONS.contains(&name) => Cut::Never,
+        _ => Cut::Middle,
+    }
+}
+
+/// The order in which columns are hidden, last first: names that only machines read go first, what
+/// is wrong and with which version stays longest, and else the rightmost goes.
+fn rank(name: &str, index: usize) -> (u8, usize) {
+    let group = match name {
+        "class" | "secret_id" | "version" => 0,
+        it if it.ends_with("_uid") || it.ends_with("_uids") => 2,
+        _ => 1,
+    };
+    (group, index)
 }
 
 /// How many of the leading cells say the same as the row above. The first that
@@ -130,47 +171,166 @@ mod tests {
     #[test]
     fn a_table_without_limit_shows_everything() {
         insta::assert_snapshot!(table(&last_use(), &Options::default()), @"
-        secret_id                       version  last_used_time     use_count  source_ips          state
-        ──────────────────────────────  ───────  ─────────────────  ─────────  ──────────────────  ────────
-        payments/stripe                 1        2026-03-01 12:34Z      12034  10.4.0.1, 10.4.0.2  old_only
-        payments/stripe                 2        -                          0  -                   new_only
-        search/elastic-cluster-api-key  1        2026-04-02 00:00Z          7  10.9.0.1            both
+        secret_id                       version  last_used_time        use_count  source_ips          state
+        ──────────────────────────────  ───────  ────────────────────  ─────────  ──────────────────  ────────
+        payments/stripe                 1        2026-03-01T12:34:56Z      12034  10.4.0.1, 10.4.0.2  old_only
+        payments/stripe                 2        -                             0  -                   new_only
+        search/elastic-cluster-api-key  1        2026-04-02T00:00:00Z          7  10.9.0.1            both
         ");
     }
 
     #[test]
     fn a_table_at_120_columns() {
         insta::assert_snapshot!(table(&last_use(), &at(120)), @"
-        secret_id                       version  last_used_time     use_count  source_ips          state
-        ──────────────────────────────  ───────  ─────────────────  ─────────  ──────────────────  ────────
-        payments/stripe                 1        2026-03-01 12:34Z      12034  10.4.0.1, 10.4.0.2  old_only
-        payments/stripe                 2        -                          0  -                   new_only
-        search/elastic-cluster-api-key  1        2026-04-02 00:00Z          7  10.9.0.1            both
+        secret_id                       version  last_used_time        use_count  source_ips          state
+        ──────────────────────────────  ───────  ────────────────────  ─────────  ──────────────────  ────────
+        payments/stripe                 1        2026-03-01T12:34:56Z      12034  10.4.0.1, 10.4.0.2  old_only
+        payments/stripe                 2        -                             0  -                   new_only
+        search/elastic-cluster-api-key  1        2026-04-02T00:00:00Z          7  10.9.0.1            both
         ");
     }
 
     #[test]
     fn a_table_at_80_columns_cuts_its_longest_cells() {
         insta::assert_snapshot!(table(&last_use(), &at(80)), @"
-        secret_id       version  last_used_time     use_count  source_ips      state
-        ──────────────  ───────  ─────────────────  ─────────  ──────────────  ────────
-        payments/stri…  1        2026-03-01 12:34Z      12034  10.4.0.1, 10.…  old_only
-        payments/stri…  2        -                          0  -               new_only
-        search/elasti…  1        2026-04-02 00:00Z          7  10.9.0.1        both
+        secret_id      version  last_used_time        use_count  source_ips     state
+        ─────────────  ───────  ────────────────────  ─────────  ─────────────  ────────
+        paymen…stripe  1        2026-03-01T12:34:56Z      12034  10.4.0.1, 10…  old_only
+        paymen…stripe  2        -                             0  -              new_only
+        search…pi-key  1        2026-04-02T00:00:00Z          7  10.9.0.1       both
         ");
     }
 
     #[test]
     fn a_table_at_40_columns_hides_the_rightmost_and_says_so() {
         insta::assert_snapshot!(table(&last_use(), &at(40)), @"
-        secret_id     version  last_used_time
-        ────────────  ───────  ─────────────────
-        payments/st…  1        2026-03-01 12:34Z
-        payments/st…  2        -
-        search/elas…  1        2026-04-02 00:00Z
-        3 columns hidden: use_count, source_ips,
-        state; widen the terminal or use
-        --format json
+        secret_id                       version
+        ──────────────────────────────  ───────
+        payments/stripe                 1
+        payments/stripe                 2
+        search/elastic-cluster-api-key  1
+        4 columns hidden: last_used_time,
+        use_count, source_ips, state; widen the
+        terminal or use --format json
+        ");
+    }
+
+    const ROTATIONS: &str = "arn:aws:secretsmanager:us-east-1:111122223333:secret:";
+
+    /// Findings as `alerts` lists them.
+    fn findings() -> RecordBatch {
+        let ends = ["payments/api-Ab12Cd", "payments/api-Ef34Gh", "search/api-Ab12Cd"];
+        let secrets: Vec<String> = ends.iter().map(|it| format!("{ROTATIONS}{it}")).collect();
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let user = "arn:aws:iam::111122223333:user/archive / Boto3 / 198.18.2.0/24";
+        let other = "arn:aws:iam::444455556666:user/archive / Boto3 / 198.18.2.0/24";
+        let times = ["2026-04-18T01:26:09.5Z", "2026-04-29T15:33:00Z", "2026-04-17T12:18:00Z"];
+        batch(vec![
+            ("severity", text(&["critical", "high", "high"])),
+            (
+                "class",
+                text(&[
+                    "accepted_after_revocation",
+                    "accepted_after_cutoff",
+                    "rejected_after_cutoff",
+                ]),
+            ),
+            ("secret_id", text(&secrets)),
+            ("version", text(&["1", "2", "1"])),
+            ("workload", text(&["importer", user, other])),
+            ("count", numbers(&[2, 167, 18])),
+            ("last_time", instants(&times)),
+            ("first_time", instants(&times)),
+            ("alert_uid", text(&["al1_227976c4c0ccf267", "al1_59c901cd3a5966a1", "al1_d6edeb2f"])),
+            ("principal", text(&["-", user, other])),
+            ("evidence_uids", lists(&[&["a/1", "a/2"], &["b/1"], &[]])),
+            ("status", text(&["open", "open", "open"])),
+        ])
+    }
+
+    #[test]
+    fn findings_keep_their_class_and_their_secret_on_every_screen() {
+        for width in [40, 60, 80, 100, 160] {
+            let table = table(&findings(), &at(width));
+            let rows: Vec<&str> = table.lines().skip(2).take(3).collect();
+            for (row, class) in
+                rows.iter().zip(["after_revocation", "after_cutoff", "rejected_after"])
+            {
+                assert!(row.contains(class) && row.contains("…"), "{width}: {table}");
+                assert!(text::width(row) <= width, "{width}: {table}");
+            }
+            let secrets: std::collections::BTreeSet<&str> = rows
+                .iter()
+                .flat_map(|it| it.split_whitespace())
+                .filter(|it| it.ends_with("Cd") || it.ends_with("Gh"))
+                .collect();
+            // Beside a class, 40 columns leave 13 for a secret.
+            assert!(secrets.len() == 3 || width == 40, "{width}: {table}");
+        }
+    }
+
+    #[test]
+    fn findings_at_60_columns() {
+        insta::assert_snapshot!(table(&findings(), &at(60)), @"
+        class                      secret_id                 version
+        ─────────────────────────  ────────────────────────  ───────
+        accepted_after_revocation  arn:aw…yments/api-Ab12Cd  1
+        accepted_after_cutoff      arn:aw…yments/api-Ef34Gh  2
+        rejected_after_cutoff      arn:aw…search/api-Ab12Cd  1
+        9 columns hidden: severity, workload, count, last_time,
+        first_time, alert_uid, principal, evidence_uids, status;
+        widen the terminal or use --format json
+        ");
+    }
+
+    #[test]
+    fn findings_at_100_columns() {
+        insta::assert_snapshot!(table(&findings(), &at(100)), @"
+        severity  class                      secret_id               version  workload                count
+        ────────  ─────────────────────────  ──────────────────────  ───────  ──────────────────────  ─────
+        critical  accepted_after_revocation  arn:aw…ents/api-Ab12Cd  1        importer                    2
+        high      accepted_after_cutoff      arn:aw…ents/api-Ef34Gh  2        arn:aws:iam::111….0/24    167
+        high      rejected_after_cutoff      arn:aw…arch/api-Ab12Cd  1        arn:aws:iam::444….0/24     18
+        6 columns hidden: last_time, first_time, alert_uid, principal, evidence_uids, status; widen the
+        terminal or use --format json
+        ");
+    }
+
+    #[test]
+    fn findings_at_160_columns() {
+        insta::assert_snapshot!(table(&findings(), &at(160)), @"
+        severity  class                      secret_id                       version  workload                        count  last_time             first_time
+        ────────  ─────────────────────────  ──────────────────────────────  ───────  ──────────────────────────────  ─────  ────────────────────  ────────────────────
+        critical  accepted_after_revocation  arn:aws:…t:payments/api-Ab12Cd  1        importer                            2  2026-04-18T01:26:10Z  2026-04-18T01:26:10Z
+        high      accepted_after_cutoff      arn:aws:…t:payments/api-Ef34Gh  2        arn:aws:iam::111122223….2.0/24    167  2026-04-29T15:33:00Z  2026-04-29T15:33:00Z
+        high      rejected_after_cutoff      arn:aws:…ret:search/api-Ab12Cd  1        arn:aws:iam::444455556….2.0/24     18  2026-04-17T12:18:00Z  2026-04-17T12:18:00Z
+        4 columns hidden: alert_uid, principal, evidence_uids, status; widen the terminal or use --format json
+        ");
+    }
+
+    #[test]
+    fn names_that_differ_in_their_middle_get_room_for_it() {
+        let names: Vec<String> = ["111122223333", "444455556666"]
+            .iter()
+            .map(|it| format!("arn:aws:iam::{it}:role/a-role-of-both-accounts"))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let rows = batch(vec![("principal", text(&names)), ("note", text(&["x", "y"]))]);
+        for width in [60, 80, 100, 160] {
+            let table = table(&rows, &at(width));
+            let mut rows = table.lines().skip(2).map(|it| it.split_whitespace().next());
+            assert_ne!(rows.next(), rows.next(), "{width}: {table}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_word_is_cut_whatever_its_column_is_called() {
+        let long = "x".repeat(300);
+        let rows = batch(vec![("state", text(&[&long])), ("name", text(&["a"]))]);
+        insta::assert_snapshot!(table(&rows, &at(40)), @"
+        state                               name
+        ──────────────────────────────────  ────
+        xxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxx  a
         ");
     }
 
@@ -178,11 +338,11 @@ mod tests {
     fn repeated_leading_cells_are_blank_on_request() {
         let options = Options { grouped_columns: 1, ..at(60) };
         insta::assert_snapshot!(table(&last_use(), &options), @"
-        secret_id              version  last_used_time     use_count
-        ─────────────────────  ───────  ─────────────────  ─────────
-        payments/stripe        1        2026-03-01 12:34Z      12034
-                               2        -                          0
-        search/elastic-clust…  1        2026-04-02 00:00Z          7
+        secret_id           version  last_used_time        use_count
+        ──────────────────  ───────  ────────────────────  ─────────
+        payments/stripe     1        2026-03-01T12:34:56Z      12034
+                            2        -                             0
+        search/el…-api-key  1        2026-04-02T00:00:00Z          7
         2 columns hidden: source_ips, state; widen the terminal or
         use --format json
         ");

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use lastuse_model::time::format_second;
 use unicode_width::UnicodeWidthChar;
 
 /// The text with everything that cannot be seen written out as `\u{..}`.
@@ -45,25 +46,50 @@ pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     if width(text) <= limit {
         return Cow::Borrowed(text);
     }
-    let mut kept = String::new();
-    let mut room = limit.saturating_sub(1);
-    for character in text.chars() {
-        let needed = character.width().unwrap_or(0);
-        if needed > room {
-            break;
-        }
-        room -= needed;
-        kept.push(character);
-    }
+    let mut kept = fitting(text.chars(), limit.saturating_sub(1));
     if limit > 0 {
         kept.push('…');
     }
     Cow::Owned(kept)
 }
 
-/// An instant as people read it: to the minute, UTC.
-pub(crate) fn minute(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%MZ").to_string()
+/// The text, or as much of both its ends as fits around a `…`, of which `quarters` quarters are its
+/// beginning: of long names the end tells as much. What differs when cut differs with any greater
+/// limit.
+pub(crate) fn cut_middle(text: &str, limit: usize, quarters: usize) -> Cow<'_, str> {
+    if width(text) <= limit || limit < 5 {
+        return cut(text, limit);
+    }
+    let tail = (limit - 1) * (4 - quarters.min(4)) / 4;
+    let mut kept = fitting(text.chars(), limit - 1 - tail);
+    kept.push('…');
+    kept.extend(fitting(text.chars().rev(), tail).chars().rev());
+    Cow::Owned(kept)
+}
+
+/// The first characters that take at most `room` cells.
+fn fitting(characters: impl Iterator<Item = char>, mut room: usize) -> String {
+    let fits = |it: &char| {
+        let needed = it.width().unwrap_or(0);
+        let fits = needed <= room;
+        room = room.saturating_sub(needed);
+        fits
+    };
+    characters.take_while(fits).collect()
+}
+
+/// The part of an ARN that tells principals of one account apart.
+pub(crate) fn short_principal(principal: &str) -> &str {
+    match principal.splitn(6, ':').nth(5) {
+        Some(resource) if principal.starts_with("arn:") && !resource.is_empty() => resource,
+        _ => principal,
+    }
+}
+
+/// An instant as people read it: RFC 3339, to the second and never earlier than it is.
+pub(crate) fn second(time: Timestamp) -> String {
+    let micros = (time.as_nanosecond() + 999).div_euclid(1_000);
+    i64::try_from(micros).map_or_else(|_| time.to_string(), format_second)
 }
 
 /// How long before `as_of` an instant was, or how long after it will be.
@@ -146,6 +172,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_cut_in_the_middle_shows_both_ends() {
+        assert_eq!(cut_middle("payments/stripe", 15, 2), "payments/stripe");
+        assert_eq!(cut_middle("payments/stripe", 9, 2), "paym…ripe");
+        assert_eq!(cut_middle("payments/stripe", 10, 2), "payme…ripe");
+        assert_eq!(cut_middle("payments/stripe", 9, 1), "pa…stripe");
+        assert_eq!(cut_middle("日本語日本語", 8, 2), "日本…語");
+        assert_eq!(cut_middle("payments", 3, 2), "pa…");
+    }
+
+    #[test]
     fn an_age_is_a_count_of_the_largest_fitting_unit() {
         let as_of = time("2026-03-10T00:00:00Z");
         for (at, expected) in [
@@ -159,6 +195,15 @@ mod tests {
             assert_eq!(age(time(at), as_of), expected);
         }
         age(Timestamp::MIN, Timestamp::MAX);
+    }
+
+    #[test]
+    fn an_instant_is_never_shown_earlier_than_it_is() {
+        assert_eq!(second(time("2026-03-23T03:57:59Z")), "2026-03-23T03:57:59Z");
+        assert_eq!(second(time("2026-03-23T03:57:59.176426Z")), "2026-03-23T03:58:00Z");
+        assert_eq!(second(time("2026-12-31T23:59:59.000000001Z")), "2027-01-01T00:00:00Z");
+        second(Timestamp::MIN);
+        second(Timestamp::MAX);
     }
 
     #[test]
@@ -181,6 +226,7 @@ mod tests {
         #[test]
         fn cut_text_fits(text in any::<String>(), limit in 0usize..40) {
             prop_assert!(width(&cut(&escape(&text), limit)) <= limit);
+            prop_assert!(width(&cut_middle(&escape(&text), limit, 1)) <= limit);
         }
     }
 }

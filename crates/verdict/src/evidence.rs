@@ -20,6 +20,8 @@ pub struct Evidence {
     pub active_time: Option<i64>,
     /// Whether a newer version may be used from then on, if known.
     pub new_active_time: Option<i64>,
+    /// Whether no newer version is known.
+    pub is_newest: bool,
     /// From then on its use is a finding.
     pub cutoff_time: Option<i64>,
     /// Everybody who was seen with the secret.

@@ -104,6 +104,9 @@ fn consumer_reasons(
         reasons.push(Reason { code, verdict, consumer: Some(place), declared: None, until_time });
     };
     match it.state {
+        Some(State::OldOnly) if evidence.is_newest => {
+            add("no_newer_version", Verdict::Used, None);
+        }
         Some(State::OldOnly) => add("uses_old", Verdict::Used, None),
         Some(State::Both)
             if !it.open_processes.is_empty() && it.new_used_time > it.old_used_time =>

@@ -300,6 +300,22 @@ fn the_reasons_of_mixed_uses_name_what_is_mixed() {
 }
 
 #[test]
+fn nobody_is_told_to_switch_to_a_version_that_is_not_there() {
+    let mut newest = seen(uses(Side::Old, (0..60).map(|it| it * DAY)), 60 * DAY);
+    assert_eq!(verdict(&newest), (Verdict::Used, vec!["uses_old"]));
+    newest.is_newest = true;
+    assert_eq!(verdict(&newest), (Verdict::Used, vec!["no_newer_version"]));
+    let answer = judge(&newest, &Policy::default(), None);
+    assert_eq!(answer.wait_until_time, None);
+    let reason = &answer.reasons[0];
+    assert_eq!(
+        reason.text(&newest, &answer),
+        "checkout uses this version, last at 1970-03-01T00:00:00Z, and there is no newer version yet"
+    );
+    assert_eq!(reason.advice(), "publish one");
+}
+
+#[test]
 fn every_reason_stands_in_the_paper_with_the_same_advice() {
     let paper = include_str!("../../../docs/verdicts.md");
     let rows: Vec<(&str, &str)> = paper

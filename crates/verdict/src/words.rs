@@ -1,6 +1,6 @@
 //! Reasons in words, and what to do about each. docs/verdicts.md has the same.
 
-use lastuse_model::time::format_time;
+use lastuse_model::time::format_second;
 
 use crate::consumer::ConsumerAnswer;
 use crate::evidence::{Consumer, Evidence};
@@ -10,6 +10,7 @@ use crate::soak::{Method, Soak};
 /// Every code of a reason, with what to do about it.
 pub const CODES: [(&str, &str); 21] = [
     ("uses_old", "deploy the new version to it"),
+    ("no_newer_version", "publish one"),
     ("uses_both", "find the part that still has the old one"),
     ("process_uses_old", "restart those copies, or wait"),
     ("reverted", "find out why; deploy again"),
@@ -38,7 +39,7 @@ impl Reason {
         CODES.iter().find(|it| it.0 == self.code).map_or("", |it| it.1)
     }
 
-    /// What it says of whom, with instants in RFC 3339.
+    /// What it says of whom, with instants as screens show them.
     pub fn text(&self, evidence: &Evidence, answer: &Answer) -> String {
         let declared = self.declared.and_then(|it| evidence.declared.get(it));
         let who = match (self.consumer.and_then(|it| evidence.consumers.get(it)), declared) {
@@ -65,13 +66,16 @@ fn name(workload: Option<&str>, environment: Option<&str>) -> String {
 }
 
 fn at(time: Option<i64>) -> String {
-    time.map_or_else(|| "an unknown time".to_owned(), format_time)
+    time.map_or_else(|| "an unknown time".to_owned(), format_second)
 }
 
 fn of_consumer(code: &str, who: &str, it: &ConsumerAnswer, evidence: &Evidence) -> String {
     let (old, new) = (at(it.old_used_time), at(it.new_used_time));
     match code {
         "uses_old" => format!("{who} never used a newer version; it used this one last at {old}"),
+        "no_newer_version" => {
+            format!("{who} uses this version, last at {old}, and there is no newer version yet")
+        }
         "uses_both" => format!("{who} uses a newer version ({new}) and this one ({old})"),
         "process_uses_old" => {
             let places = it.open_processes.iter().filter_map(|at| evidence.processes.get(*at));

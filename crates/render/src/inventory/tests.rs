@@ -130,7 +130,7 @@ fn estate() -> RecordBatch {
 #[test]
 fn what_needs_attention_stands_first_at_120_columns() {
     insta::assert_snapshot!(shown(&estate(), &at(120)), @"
-    2 secrets, 3 versions, 5 consumers and 1 credential outside the registry as of 2026-04-29 00:00Z
+    2 secrets, 3 versions, 5 consumers and 1 credential outside the registry as of 2026-04-29T00:00:00Z
     ! 1 consumer used a version after its cutoff
     x 1 consumer rejected after its cutoff
     + 1 consumer not declared in the registry
@@ -138,8 +138,8 @@ fn what_needs_attention_stands_first_at_120_columns() {
         workload         env   principal                      last used    uses  derived  rejected  state
         ───────────────  ────  ────────────────────────────  ──────────  ──────  ───────  ────────  ────────
 
-    payments/stripe  version 1  secret_value lu1_ddddeeee  cutoff 2026-04-20 00:00Z (9d ago)
-      revoked 2026-05-01 00:00Z (in 2d)  sessions alive until 2026-04-29 11:00Z (in 11h)
+    payments/stripe  version 1  secret_value lu1_ddddeeee  cutoff 2026-04-20T00:00:00Z (9d ago)
+      revoked 2026-05-01T00:00:00Z (in 2d)  sessions alive until 2026-04-29T11:00:00Z (in 11h)
     !   invoicing-batch  prod  user/batch                        3d ago       9        0         0  old_only
     x+  report           -     user/analyst                     58d ago       4        0        12  dormant
         checkout         prod  assumed-role/checkout/i-0abc     17d ago  12,034       77         0  switched
@@ -161,7 +161,7 @@ fn what_needs_attention_stands_first_at_120_columns() {
 fn principals_are_cut_and_facts_wrapped_at_80_columns() {
     insta::assert_snapshot!(shown(&estate(), &at(80)), @"
     2 secrets, 3 versions, 5 consumers and 1 credential outside the registry
-      as of 2026-04-29 00:00Z
+      as of 2026-04-29T00:00:00Z
     ! 1 consumer used a version after its cutoff
     x 1 consumer rejected after its cutoff
     + 1 consumer not declared in the registry
@@ -170,14 +170,14 @@ fn principals_are_cut_and_facts_wrapped_at_80_columns() {
         ──────────────  ────  ──────────────  ──────────  ──────  ────────  ────────
 
     payments/stripe  version 1  secret_value lu1_ddddeeee
-      cutoff 2026-04-20 00:00Z (9d ago)  revoked 2026-05-01 00:00Z (in 2d)
-      sessions alive until 2026-04-29 11:00Z (in 11h)
-    !   invoicing-bat…  prod  user/batch          3d ago       9         0  old_only
+      cutoff 2026-04-20T00:00:00Z (9d ago)  revoked 2026-05-01T00:00:00Z (in 2d)
+      sessions alive until 2026-04-29T11:00:00Z (in 11h)
+    !   invoici…-batch  prod  user/batch          3d ago       9         0  old_only
     x+  report          -     user/analyst       58d ago       4        12  dormant
-        checkout        prod  assumed-role/…     17d ago  12,034         0  switched
+        checkout        prod  assumed…i-0abc     17d ago  12,034         0  switched
 
     payments/stripe  version 2  secret_value lu1_gggghhhh
-        checkout        prod  assumed-role/…         now     300         0  switched
+        checkout        prod  assumed…i-0abc         now     300         0  switched
 
     ci/deploy  version 7  ssh_public_key lu1_aaaabbbb
         runner          ci    deploy              4h ago      41         0  old_only
@@ -185,7 +185,7 @@ fn principals_are_cut_and_facts_wrapped_at_80_columns() {
     Credentials that no registry entry explains
 
     aws_access_key_id AKIAQEXAMPLE2345ABCD
-        -               -     user/christop…  2025-09-01       2         0  old_only
+        -               -     user/ch…stophe  2025-09-01       2         0  old_only
 
     1 column hidden: derived; widen the terminal or use --format json
     ");
@@ -196,20 +196,23 @@ fn workload_last_use_and_state_stay_at_40_columns() {
     insta::assert_snapshot!(shown(&estate(), &at(40)), @"
     2 secrets, 3 versions, 5 consumers
       and 1 credential outside the registry
-      as of 2026-04-29 00:00Z
-    ! 1 consumer used a version after its c…
+      as of 2026-04-29T00:00:00Z
+    ! 1 consumer used a version after its
+      cutoff
     x 1 consumer rejected after its cutoff
-    + 1 consumer not declared in the regist…
+    + 1 consumer not declared in the
+      registry
 
         workload         last used  state
         ──────────────  ──────────  ────────
 
     payments/stripe  version 1
       secret_value lu1_ddddeeee
-      cutoff 2026-04-20 00:00Z (9d ago)
-      revoked 2026-05-01 00:00Z (in 2d)
-      sessions alive until 2026-04-29 11:00…
-    !   invoicing-bat…      3d ago  old_only
+      cutoff 2026-04-20T00:00:00Z (9d ago)
+      revoked 2026-05-01T00:00:00Z (in 2d)
+      sessions alive until
+      2026-04-29T11:00:00Z (in 11h)
+    !   invoici…-batch      3d ago  old_only
     x+  report             58d ago  dormant
         checkout           17d ago  switched
 
@@ -221,7 +224,8 @@ fn workload_last_use_and_state_stay_at_40_columns() {
       ssh_public_key lu1_aaaabbbb
         runner              4h ago  old_only
 
-    Credentials that no registry entry expl…
+    Credentials that no registry entry
+      explains
 
     aws_access_key_id AKIAQEXAMPLE2345ABCD
         -               2025-09-01  old_only
@@ -235,14 +239,14 @@ fn workload_last_use_and_state_stay_at_40_columns() {
 #[test]
 fn an_empty_inventory_says_as_of_when() {
     let nothing = shown(&estate().slice(0, 0), &at(80));
-    assert_eq!(nothing, "0 secrets, 0 versions, 0 consumers as of 2026-04-29 00:00Z\n");
+    assert_eq!(nothing, "0 secrets, 0 versions, 0 consumers as of 2026-04-29T00:00:00Z\n");
 }
 
 #[test]
 fn a_version_nobody_presented_is_shown_without_calling_it_unused() {
     let rows = batch(vec![("secret_id", text(&["search/key"])), ("version", text(&["3"]))]);
     insta::assert_snapshot!(shown(&rows, &at(80)), @"
-    1 secret, 1 version, 0 consumers as of 2026-04-29 00:00Z
+    1 secret, 1 version, 0 consumers as of 2026-04-29T00:00:00Z
 
         workload  env  principal  last used  uses  derived  rejected  state
         ────────  ───  ─────────  ─────────  ────  ───────  ────────  ─────
@@ -291,9 +295,9 @@ fn the_order_of_rows_does_not_change_the_order_of_secrets() {
 
 #[test]
 fn an_arn_is_shortened_to_what_tells_it_apart() {
-    assert_eq!(short_principal("arn:aws:iam::1:user/a:b"), "user/a:b");
-    assert_eq!(short_principal("a:b:c:d:e:f"), "a:b:c:d:e:f");
-    assert_eq!(short_principal("arn:aws:iam::1:"), "arn:aws:iam::1:");
+    assert_eq!(crate::text::short_principal("arn:aws:iam::1:user/a:b"), "user/a:b");
+    assert_eq!(crate::text::short_principal("a:b:c:d:e:f"), "a:b:c:d:e:f");
+    assert_eq!(crate::text::short_principal("arn:aws:iam::1:"), "arn:aws:iam::1:");
 }
 
 #[test]
@@ -346,10 +350,10 @@ fn the_earliest_cutoff_is_shown_once_all_have_switched() {
         shown.lines().find(|it| it.starts_with(&start)).expect("a heading").to_owned()
     };
     let all = rotation(["settled", "switched"], "2026-05-03T00:00:00Z");
-    assert!(heading(&all, "1").ends_with("earliest cutoff 2026-05-03 00:00Z"), "{all}");
+    assert!(heading(&all, "1").ends_with("earliest cutoff 2026-05-03T00:00:00Z"), "{all}");
     assert!(!heading(&all, "2").contains("cutoff"), "{all}");
     let past = rotation(["settled", "settled"], "2026-04-03T00:00:00Z");
-    assert!(heading(&past, "1").ends_with("earliest cutoff 2026-04-29 00:00Z"), "{past}");
+    assert!(heading(&past, "1").ends_with("earliest cutoff 2026-04-29T00:00:00Z"), "{past}");
     let some = rotation(["old_only", "settled"], "2026-04-03T00:00:00Z");
     assert!(heading(&some, "1").ends_with("1 of 2 consumers not switched"), "{some}");
 }

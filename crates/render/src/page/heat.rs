@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(
             hours.sentence("1"),
             "Version 1: 15 uses on 2 of 2 days; most at 00:00 to 01:00 UTC (5) and on Thursdays; \
-            last in the hour from 1970-01-02 00:00Z."
+            last in the hour from 1970-01-02T00:00:00Z."
         );
     }
 }

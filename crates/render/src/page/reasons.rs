@@ -13,6 +13,7 @@ const LISTED: usize = 4;
 /// What the codes of docs/verdicts.md say, whomever they are about.
 const TITLES: [(&str, &str); 21] = [
     ("uses_old", "Uses this version, never used a newer one"),
+    ("no_newer_version", "Uses this version, and there is no newer one yet"),
     ("uses_both", "Uses both versions"),
     ("process_uses_old", "Some of its copies still use this version"),
     ("reverted", "Went back from a newer version"),

@@ -221,7 +221,7 @@ fn reasons_with_the_same_words_stand_together_and_pass_when_the_last_does() {
     let page = written(&report(vec![of]));
     assert_eq!(page.matches("<code>soak_not_over</code>").count(), 1);
     assert!(page.contains("<summary>and 8 more</summary>"));
-    assert!(page.contains("passes at 2026-08-12 00:00Z"));
+    assert!(page.contains("passes at 2026-08-12T00:00:00Z"));
 }
 
 #[test]

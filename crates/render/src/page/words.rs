@@ -1,5 +1,7 @@
 //! Text, times and lengths as the page writes them: bounded, and safe for HTML.
 
+use lastuse_model::time::format_second;
+
 use crate::html::safe;
 use crate::text::{counted, cut, escape, grouped};
 
@@ -34,12 +36,9 @@ pub(super) fn list(names: &[String]) -> String {
     text
 }
 
-/// An instant to the minute, UTC; a number where it has no date.
+/// An instant to the second, UTC; a number where it has no date.
 pub(super) fn instant(time: i64) -> String {
-    match date_time(time) {
-        Some(it) => it.strftime("%Y-%m-%d %H:%MZ").to_string(),
-        None => format!("{time} µs"),
-    }
+    date_time(time).map_or_else(|| format!("{time} µs"), |_| format_second(time))
 }
 
 /// The same as an element; nothing where there is none.
@@ -109,7 +108,7 @@ mod tests {
 
     #[test]
     fn an_instant_without_a_date_is_its_number() {
-        assert_eq!(instant(0), "1970-01-01 00:00Z");
+        assert_eq!(instant(0), "1970-01-01T00:00:00Z");
         assert_eq!(instant(i64::MIN), "-9223372036854775808 µs");
         assert_eq!(time(None), "");
     }
