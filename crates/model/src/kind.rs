@@ -20,6 +20,8 @@ pub const AWS_ACCESS_KEY_ID: &str = "aws_access_key_id";
 pub const SSH_PUBLIC_KEY: &str = "ssh_public_key";
 /// A Vault token or secret id as one audit device hashes it (`hmac-sha256:...`).
 pub const VAULT_HMAC: &str = "vault_hmac";
+/// The id of a Google service account's key; Google also writes it as a whole resource name.
+pub const GCP_KEY: &str = "gcp_service_account_key";
 
 /// How the values of a kind are brought into one form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub enum Form {
     VaultHmac,
     /// `SHA256:` without padding, `MD5:` in lower case; a whole public key is hashed.
     SshFingerprint,
+    /// The id alone, of a resource name that ends in `/keys/ID`.
+    GcpKey,
 }
 
 /// What is known of one kind of identifier.
@@ -77,7 +81,7 @@ pub const KINDS: &[Kind] = &[
     kind("github_token_id", Form::AsIs, true, true),
     kind("github_key_sha256", Form::AsIs, false, false),
     kind("gitlab_token_id", Form::AsIs, true, true),
-    kind("gcp_service_account_key", Form::AsIs, true, false),
+    kind(GCP_KEY, Form::GcpKey, true, false),
     kind("entra_key_id", Form::Lower, true, true),
     kind("azure_key_slot", Form::Lower, true, true),
     kind("okta_token_id", Form::AsIs, true, false),
@@ -149,6 +153,7 @@ pub fn canonical<'a>(kind: &str, value: &'a str) -> Cow<'a, str> {
         Form::Hex => hex(trimmed),
         Form::VaultHmac => vault_hmac(trimmed),
         Form::SshFingerprint => ssh_fingerprint(trimmed),
+        Form::GcpKey => gcp_key(trimmed),
     }
 }
 
@@ -168,6 +173,8 @@ pub fn public_value<'a>(kind: &str, value: &'a str) -> Option<Cow<'a, str>> {
         Form::SshFingerprint => is_ssh_fingerprint(&canonical),
         Form::Hex => canonical.bytes().all(|it| it.is_ascii_hexdigit()),
         Form::Lower | Form::AsIs if kind == AWS_ACCESS_KEY_ID => is_aws_key_id(&canonical),
+        // An account's name is not its key's.
+        Form::GcpKey => !canonical.is_empty() && !canonical.contains(['/', '@']),
         Form::Lower | Form::AsIs => true,
     };
     fits.then_some(canonical)
@@ -213,6 +220,13 @@ fn vault_hmac(value: &str) -> Cow<'_, str> {
     }
     let prefix = value.get(..12).unwrap_or_default();
     if prefix.eq_ignore_ascii_case("hmac-sha256:") { lower(value) } else { Cow::Borrowed(value) }
+}
+
+/// Audit logs write `//iam.googleapis.com/projects/P/serviceAccounts/SA/keys/ID`, gcloud the same
+/// from `projects/` on; the id is unique by itself.
+fn gcp_key(value: &str) -> Cow<'_, str> {
+    let id = value.rsplit_once("/keys/").map_or(value, |it| it.1);
+    if id.bytes().all(|it| it.is_ascii_hexdigit()) { lower(id) } else { Cow::Borrowed(id) }
 }
 
 /// sshd prints `SHA256:` with or without padding, and MD5 with or without its
@@ -304,6 +318,20 @@ mod tests {
             public_value(AWS_ACCESS_KEY_ID, "AKIA2222MADEUP333344").as_deref(),
             Some("AKIA2222MADEUP333344")
         );
+    }
+
+    #[test]
+    fn all_spellings_of_a_google_key_are_its_id() {
+        let id = "0123456789abcdef0123456789abcdef01234567";
+        let name = format!("projects/p/serviceAccounts/ci@p.iam.gserviceaccount.com/keys/{id}");
+        let logged = format!("//iam.googleapis.com/{name}");
+        for value in [id, &id.to_uppercase(), &name, &logged, &format!(" {logged} ")] {
+            assert_eq!(canonical(GCP_KEY, value), id, "{value}");
+            assert_eq!(public_value(GCP_KEY, value).as_deref(), Some(id), "{value}");
+        }
+        for value in ["projects/p/serviceAccounts/ci", "ci@p.iam.gserviceaccount.com"] {
+            assert_eq!(public_value(GCP_KEY, value), None, "{value}");
+        }
     }
 
     #[test]

@@ -67,6 +67,12 @@ fn refusal(text: &str) -> String {
     resolve(&registry, &key(), &read).unwrap_err().to_string()
 }
 
+/// Identifiers written as an inline YAML list, resolved as those of one version.
+fn identifiers(list: &str) -> Vec<ResolvedIdentifier> {
+    let text = format!("secrets: [{{id: a, versions: [{{version: 1, identifiers: [{list}]}}]}}]");
+    resolved(&text).secrets.remove(0).versions.remove(0).identifiers
+}
+
 #[test]
 fn the_registry_of_the_contract_is_read() {
     let registry = yaml(FULL).unwrap();
@@ -292,6 +298,15 @@ fn a_schedule_gives_its_interval() {
     for schedule in ["", "0h", "sometimes", "99999999999999999999d", "h", "é"] {
         assert_eq!(interval(schedule), None, "{schedule}");
     }
+}
+
+#[test]
+fn a_google_key_given_by_its_whole_name_is_the_key_of_logs() {
+    let found = identifiers(
+        "{kind: gcp_service_account_key, value: //iam.googleapis.com/projects/p/serviceAccounts/ci@p/keys/0a1b}",
+    );
+    let logged = key().credential("gcp_service_account_key", "", "0a1b").unwrap();
+    assert_eq!((found[0].credential_uid, found[0].id_value.as_deref()), (logged, Some("0a1b")));
 }
 
 proptest! {
