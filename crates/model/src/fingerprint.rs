@@ -232,6 +232,7 @@ impl FingerprintKey {
         if kind::is_absent(value) {
             return Ok(None);
         }
+        let kind = kind::kind_meant(kind, value);
         let known = kind::find(kind);
         match known.map(|it| it.form) {
             Some(Form::Secret) if kind::is_masked(value) => Ok(None),

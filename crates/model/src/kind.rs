@@ -22,6 +22,10 @@ pub const SSH_PUBLIC_KEY: &str = "ssh_public_key";
 pub const VAULT_HMAC: &str = "vault_hmac";
 /// The id of a Google service account's key; Google also writes it as a whole resource name.
 pub const GCP_KEY: &str = "gcp_service_account_key";
+/// What authenticated a request to Kubernetes, as its audit log names it (`JTI=...`).
+pub const KUBERNETES_CREDENTIAL: &str = "kubernetes_credential_id";
+/// The SHA-256 of a client certificate.
+pub const X509_SHA256: &str = "x509_sha256";
 
 /// How the values of a kind are brought into one form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub enum Form {
     SshFingerprint,
     /// The id alone, of a resource name that ends in `/keys/ID`.
     GcpKey,
+    /// `JTI=` and the token's id.
+    KubernetesCredential,
 }
 
 /// What is known of one kind of identifier.
@@ -88,8 +94,8 @@ pub const KINDS: &[Kind] = &[
     kind("jwt_id", Form::AsIs, true, true),
     kind("oauth_client_id", Form::AsIs, true, true),
     kind("api_key_id", Form::AsIs, true, true),
-    kind("kubernetes_credential_id", Form::AsIs, true, false),
-    kind("x509_sha256", Form::Hex, true, false),
+    kind(KUBERNETES_CREDENTIAL, Form::KubernetesCredential, true, false),
+    kind(X509_SHA256, Form::Hex, true, false),
     kind("x509_sha1", Form::Hex, true, false),
     kind("x509_serial", Form::Hex, true, true),
 ];
@@ -139,6 +145,17 @@ pub fn is_masked(value: &str) -> bool {
     }
 }
 
+/// The kind that an identifier is of, which may be another than the one it was given as.
+///
+/// Kubernetes names client certificates like tokens (`X509SHA256=...`), but
+/// what proxies log of them is their SHA-256.
+pub fn kind_meant<'a>(kind: &'a str, value: &str) -> &'a str {
+    if kind == KUBERNETES_CREDENTIAL && is_sha256_hex(without_x509_mark(value.trim())) {
+        return X509_SHA256;
+    }
+    kind
+}
+
 /// Returns the canonical form of an identifier, so that two spellings of one
 /// identifier become one fingerprint.
 ///
@@ -154,6 +171,7 @@ pub fn canonical<'a>(kind: &str, value: &'a str) -> Cow<'a, str> {
         Form::VaultHmac => vault_hmac(trimmed),
         Form::SshFingerprint => ssh_fingerprint(trimmed),
         Form::GcpKey => gcp_key(trimmed),
+        Form::KubernetesCredential => kubernetes_credential(trimmed),
     }
 }
 
@@ -175,7 +193,7 @@ pub fn public_value<'a>(kind: &str, value: &'a str) -> Option<Cow<'a, str>> {
         Form::Lower | Form::AsIs if kind == AWS_ACCESS_KEY_ID => is_aws_key_id(&canonical),
         // An account's name is not its key's.
         Form::GcpKey => !canonical.is_empty() && !canonical.contains(['/', '@']),
-        Form::Lower | Form::AsIs => true,
+        Form::Lower | Form::AsIs | Form::KubernetesCredential => true,
     };
     fits.then_some(canonical)
 }
@@ -207,6 +225,7 @@ fn lower(value: &str) -> Cow<'_, str> {
 }
 
 fn hex(value: &str) -> Cow<'_, str> {
+    let value = without_x509_mark(value);
     if value.contains(':') {
         Cow::Owned(value.replace(':', "").to_ascii_lowercase())
     } else {
@@ -227,6 +246,43 @@ fn vault_hmac(value: &str) -> Cow<'_, str> {
 fn gcp_key(value: &str) -> Cow<'_, str> {
     let id = value.rsplit_once("/keys/").map_or(value, |it| it.1);
     if id.bytes().all(|it| it.is_ascii_hexdigit()) { lower(id) } else { Cow::Borrowed(id) }
+}
+
+/// A token's own claim `jti` is a bare UUID; the audit log writes `JTI=` before it.
+fn kubernetes_credential(value: &str) -> Cow<'_, str> {
+    let certificate = without_x509_mark(value);
+    if is_sha256_hex(certificate) {
+        return Cow::Owned(format!("X509SHA256={}", hex(certificate)));
+    }
+    match without_prefix(value, "JTI=") {
+        Some(id) if is_guid(id) => Cow::Owned(format!("JTI={}", id.to_ascii_lowercase())),
+        Some(id) => Cow::Owned(format!("JTI={id}")),
+        None if is_guid(value) => Cow::Owned(format!("JTI={}", value.to_ascii_lowercase())),
+        None => Cow::Borrowed(value),
+    }
+}
+
+fn without_x509_mark(value: &str) -> &str {
+    without_prefix(value, "X509SHA256=").unwrap_or(value)
+}
+
+fn without_prefix<'a>(value: &'a str, prefix: &str) -> Option<&'a str> {
+    let (head, tail) = value.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(tail)
+}
+
+fn is_sha256_hex(value: &str) -> bool {
+    let digits = value.bytes().filter(|it| *it != b':');
+    digits.clone().count() == 64 && digits.clone().all(|it| it.is_ascii_hexdigit())
+}
+
+/// True for 8-4-4-4-12 hexadecimal digits.
+fn is_guid(value: &str) -> bool {
+    value.len() == 36
+        && value.bytes().enumerate().all(|(at, it)| match at {
+            8 | 13 | 18 | 23 => it == b'-',
+            _ => it.is_ascii_hexdigit(),
+        })
 }
 
 /// sshd prints `SHA256:` with or without padding, and MD5 with or without its
@@ -332,6 +388,29 @@ mod tests {
         for value in ["projects/p/serviceAccounts/ci", "ci@p.iam.gserviceaccount.com"] {
             assert_eq!(public_value(GCP_KEY, value), None, "{value}");
         }
+    }
+
+    #[test]
+    fn all_spellings_of_a_kubernetes_token_are_its_jti() {
+        let uuid = "7f2c1e0a-1111-4222-8333-444455556666";
+        let expected = format!("JTI={uuid}");
+        for value in [uuid, &uuid.to_uppercase(), &expected, &format!("jti={uuid}")] {
+            assert_eq!(canonical(KUBERNETES_CREDENTIAL, value), expected, "{value}");
+            assert_eq!(kind_meant(KUBERNETES_CREDENTIAL, value), KUBERNETES_CREDENTIAL);
+        }
+        assert_eq!(canonical(KUBERNETES_CREDENTIAL, "JTI=Own"), "JTI=Own");
+        assert_eq!(canonical(KUBERNETES_CREDENTIAL, "own"), "own");
+    }
+
+    #[test]
+    fn a_certificate_of_kubernetes_is_one_of_proxies() {
+        let hex = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+        for value in [hex, &format!("X509SHA256={hex}"), &format!("x509sha256={hex}")] {
+            assert_eq!(kind_meant(KUBERNETES_CREDENTIAL, value), X509_SHA256, "{value}");
+            assert_eq!(canonical(X509_SHA256, value), hex, "{value}");
+            assert_eq!(canonical(KUBERNETES_CREDENTIAL, value), format!("X509SHA256={hex}"));
+        }
+        assert_eq!(kind_meant("jwt_id", hex), "jwt_id");
     }
 
     #[test]

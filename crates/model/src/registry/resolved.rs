@@ -146,12 +146,17 @@ fn resolve_identifier(
     let kind = identifier.kind.as_str();
     let not_of_kind =
         || RegistryError::NotOfKind { place: place.to_owned(), kind: kind.to_owned() };
-    let (uid, id_value) = match identifier.source() {
+    let resolved = match identifier.source() {
         Some(source) => {
             let bytes = fetch(&source, place, read)?;
             if kind == SECRET_VALUE {
                 // Raw bytes, whether or not they are text.
-                (Some(key.secret(&bytes)), None)
+                ResolvedIdentifier {
+                    kind: kind.to_owned(),
+                    scope: identifier.scope.clone(),
+                    credential_uid: Some(key.secret(&bytes)),
+                    id_value: None,
+                }
             } else {
                 let text = std::str::from_utf8(&bytes).map_err(|_| not_of_kind())?;
                 name(identifier, text, place, key)?
@@ -162,39 +167,33 @@ fn resolve_identifier(
             name(identifier, value, place, key)?
         }
     };
-    if uid.is_none() && id_value.is_none() {
+    if resolved.credential_uid.is_none() && resolved.id_value.is_none() {
         return Err(not_of_kind());
     }
-    Ok(ResolvedIdentifier {
-        kind: kind.to_owned(),
-        scope: identifier.scope.clone(),
-        credential_uid: uid,
-        id_value,
-    })
+    Ok(resolved)
 }
 
-/// The fingerprint and the public value of an identifier that is text.
+/// An identifier that is text, under the kind that logs have it as.
 fn name(
     identifier: &Identifier,
     value: &str,
     place: &str,
     key: &FingerprintKey,
-) -> Result<(Option<CredentialUid>, Option<String>), RegistryError> {
-    let kind = identifier.kind.as_str();
+) -> Result<ResolvedIdentifier, RegistryError> {
+    let kind = kind::kind_meant(&identifier.kind, value);
     let id_value = kind::public_value(kind, value).map(|it| it.into_owned());
     if kind::is_public(kind) && id_value.is_none() {
         return Err(RegistryError::NotOfKind { place: place.to_owned(), kind: kind.to_owned() });
     }
-    if kind::needs_scope(kind) && identifier.scope.is_none() {
-        return Ok((None, id_value));
-    }
-    let scope = identifier.scope.as_deref().unwrap_or_default();
-    let uid = key.credential(kind, scope, value).map_err(|source| RegistryError::Fingerprint {
-        place: place.to_owned(),
-        kind: kind.to_owned(),
-        source,
-    })?;
-    Ok((uid, id_value))
+    let scope = identifier.scope.clone();
+    let credential_uid = if kind::needs_scope(kind) && scope.is_none() {
+        None
+    } else {
+        key.credential(kind, scope.as_deref().unwrap_or_default(), value).map_err(|source| {
+            RegistryError::Fingerprint { place: place.to_owned(), kind: kind.to_owned(), source }
+        })?
+    };
+    Ok(ResolvedIdentifier { kind: kind.to_owned(), scope, credential_uid, id_value })
 }
 
 fn fetch(

@@ -309,6 +309,20 @@ fn a_google_key_given_by_its_whole_name_is_the_key_of_logs() {
     assert_eq!((found[0].credential_uid, found[0].id_value.as_deref()), (logged, Some("0a1b")));
 }
 
+#[test]
+fn what_kubernetes_calls_a_credential_is_what_its_logs_call_it() {
+    let uuid = "7f2c1e0a-1111-4222-8333-444455556666";
+    let hex = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+    let found = identifiers(&format!(
+        "{{kind: kubernetes_credential_id, value: {uuid}}}, \
+         {{kind: kubernetes_credential_id, value: X509SHA256={hex}}}"
+    ));
+    let token = key().credential("kubernetes_credential_id", "", &format!("JTI={uuid}")).unwrap();
+    let certificate = key().credential("x509_sha256", "", hex).unwrap();
+    assert_eq!(found[0].credential_uid, token);
+    assert_eq!((found[1].kind.as_str(), found[1].credential_uid), ("x509_sha256", certificate));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_reading_a_registry_panic(text: String) {
