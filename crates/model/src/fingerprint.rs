@@ -245,10 +245,10 @@ impl FingerprintKey {
                     return Ok(Some(self.secret(value.as_bytes())));
                 }
                 let scope = match known {
-                    Some(known) if !known.scoped => "",
-                    _ => scope.trim(),
+                    Some(known) if !known.scoped => "".into(),
+                    _ => kind::canonical_scope(kind, scope),
                 };
-                Ok(Some(self.identifier(kind, scope, &canonical)))
+                Ok(Some(self.identifier(kind, &scope, &canonical)))
             }
         }
     }

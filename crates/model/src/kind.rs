@@ -156,6 +156,16 @@ pub fn kind_meant<'a>(kind: &'a str, value: &str) -> &'a str {
     kind
 }
 
+/// Returns the canonical form of a scope, so that two spellings of one issuer are one.
+///
+/// GUIDs are folded whatever the kind, and all scopes of kinds whose issuer (a
+/// resource of Azure) has no case. Others are names, of which only white space goes.
+pub fn canonical_scope<'a>(kind: &str, scope: &'a str) -> Cow<'a, str> {
+    let trimmed = scope.trim();
+    let is_folded = find(kind).is_some_and(|it| it.form == Form::Lower);
+    if is_folded || is_guid(trimmed) { lower(trimmed) } else { Cow::Borrowed(trimmed) }
+}
+
 /// Returns the canonical form of an identifier, so that two spellings of one
 /// identifier become one fingerprint.
 ///
@@ -411,6 +421,16 @@ mod tests {
             assert_eq!(canonical(KUBERNETES_CREDENTIAL, value), format!("X509SHA256={hex}"));
         }
         assert_eq!(kind_meant("jwt_id", hex), "jwt_id");
+    }
+
+    #[test]
+    fn scopes_without_case_are_folded_and_others_are_not() {
+        let guid = "BBBBBBBB-0000-0000-0000-0000000000AB";
+        for kind in ["entra_key_id", "jwt_id", "own_kind"] {
+            assert_eq!(canonical_scope(kind, guid), guid.to_lowercase(), "{kind}");
+        }
+        assert_eq!(canonical_scope("azure_key_slot", " /Subscriptions/A "), "/subscriptions/a");
+        assert_eq!(canonical_scope(VAULT_HMAC, " Cluster-1/file "), "Cluster-1/file");
     }
 
     #[test]

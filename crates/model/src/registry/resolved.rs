@@ -185,7 +185,9 @@ fn name(
     if kind::is_public(kind) && id_value.is_none() {
         return Err(RegistryError::NotOfKind { place: place.to_owned(), kind: kind.to_owned() });
     }
-    let scope = identifier.scope.clone();
+    let scope = identifier.scope.as_deref().map(|it| kind::canonical_scope(kind, it).into_owned());
+    // An empty scope is none: whoever leaves the field empty knows of no issuer.
+    let scope = scope.filter(|it| !it.is_empty());
     let credential_uid = if kind::needs_scope(kind) && scope.is_none() {
         None
     } else {

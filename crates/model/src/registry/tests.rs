@@ -323,6 +323,18 @@ fn what_kubernetes_calls_a_credential_is_what_its_logs_call_it() {
     assert_eq!((found[1].kind.as_str(), found[1].credential_uid), ("x509_sha256", certificate));
 }
 
+#[test]
+fn a_guid_as_scope_may_be_in_capitals_and_an_empty_scope_is_none() {
+    let guid = "bbbbbbbb-0000-0000-0000-0000000000ab";
+    let found = identifiers(&format!(
+        "{{kind: entra_key_id, value: DDDD, scope: {}}}, {{kind: jwt_id, value: x, scope: ' '}}",
+        guid.to_uppercase()
+    ));
+    let logged = key().credential("entra_key_id", guid, "dddd").unwrap();
+    assert_eq!((found[0].credential_uid, found[0].scope.as_deref()), (logged, Some(guid)));
+    assert_eq!((found[1].credential_uid, found[1].scope.as_deref()), (None, None));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_reading_a_registry_panic(text: String) {
