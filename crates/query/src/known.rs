@@ -203,13 +203,27 @@ pub fn combine(registered: Vec<KnownVersion>, learnt: Vec<KnownVersion>) -> Vec<
     all
 }
 
-/// The order of a secret's versions: by when they became active, then as given.
+/// The order of a secret's versions: by when they became active.
+///
+/// A version of the registry without that time stands right after the one that
+/// the registry lists before it, and before all if it is the first. One that was
+/// learnt from logs without a beginning is older than they are: it stands first.
 fn numbers(versions: &[KnownVersion]) -> Vec<i64> {
+    let mut latest: HashMap<&str, i64> = HashMap::new();
+    let mut keys = Vec::with_capacity(versions.len());
+    for it in versions {
+        let since = match it.active_time {
+            None if it.learnt_from != "registry" => i64::MIN,
+            given => {
+                let before = latest.entry(&it.secret_id).or_insert(i64::MIN);
+                *before = given.unwrap_or(*before);
+                *before
+            }
+        };
+        keys.push((it.secret_id.as_str(), since));
+    }
     let mut order: Vec<usize> = (0..versions.len()).collect();
-    order.sort_by_key(|at| {
-        let it = &versions[*at];
-        (&it.secret_id, it.active_time.unwrap_or(i64::MIN), *at)
-    });
+    order.sort_by_key(|at| (keys[*at], *at));
     let mut numbers = vec![0; versions.len()];
     let mut last: Option<(&str, i64)> = None;
     for at in order {
@@ -439,6 +453,41 @@ mod tests {
             ResolvedRegistry { secrets: vec![secret.expect("a secret")], ..Default::default() };
         let (versions, ambiguous) = registered(&registry, &SeenCredentials::new());
         assert_eq!((versions[0].credentials.len(), ambiguous.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_version_without_a_time_keeps_its_place_in_the_registry() {
+        let order = |versions: &[(&'static str, Option<i64>)]| {
+            let version = |it: &(&'static str, Option<i64>)| KnownVersion {
+                secret_id: "s".into(),
+                active_time: it.1,
+                learnt_from: it.0,
+                ..KnownVersion::default()
+            };
+            numbers(&versions.iter().map(version).collect::<Vec<_>>())
+        };
+        let (registry, log) = ("registry", "log");
+        assert_eq!(order(&[(registry, Some(10)), (registry, None)]), [1, 2]);
+        assert_eq!(order(&[(registry, None), (registry, Some(10)), (registry, None)]), [1, 2, 3]);
+        assert_eq!(order(&[(registry, None), (registry, None)]), [1, 2]);
+        // Times speak where they are given: the third is older than the first two.
+        let given = [(registry, Some(10)), (registry, None), (registry, Some(5))];
+        assert_eq!(order(&given), [2, 3, 1]);
+        // The logs know no beginning of a key that they only saw revoked.
+        assert_eq!(order(&[(registry, Some(10)), (log, None)]), [2, 1]);
+        assert_eq!(order(&[(log, Some(10)), (log, None)]), [2, 1]);
+    }
+
+    #[test]
+    fn the_order_of_one_secret_says_nothing_of_another() {
+        let version = |id: &str, active_time| KnownVersion {
+            secret_id: id.into(),
+            active_time,
+            learnt_from: "registry",
+            ..KnownVersion::default()
+        };
+        let all = [version("a", Some(9)), version("b", None), version("a", None)];
+        assert_eq!(numbers(&all), [1, 1, 2]);
     }
 
     #[test]
