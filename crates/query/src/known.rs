@@ -30,6 +30,8 @@ pub struct KnownVersion {
     pub learnt_from: &'static str,
     /// The credentials that logs know it by: fingerprint, kind, public value.
     pub credentials: Vec<(String, String, Option<String>)>,
+    /// The scopes that the registry gives to some of them, by fingerprint.
+    pub scopes: HashMap<String, String>,
 }
 
 /// One lifecycle event, as far as versions are learnt from it.
@@ -156,10 +158,13 @@ pub fn registered(
                 revoked_time: version.revoked_time,
                 learnt_from: "registry",
                 credentials: Vec::new(),
+                scopes: HashMap::new(),
             };
             for identifier in &version.identifiers {
                 let kind = identifier.kind.clone();
                 if let Some(uid) = identifier.credential_uid {
+                    let scope = identifier.scope.iter().map(|it| (uid.to_string(), it.clone()));
+                    known.scopes.extend(scope);
                     known.credentials.push((uid.to_string(), kind, identifier.id_value.clone()));
                     continue;
                 }
@@ -306,6 +311,7 @@ pub fn version_credential_table(versions: &[KnownVersion]) -> RecordBatch {
             text_field("credential_uid"),
             text_field("id_kind"),
             text_field("id_value"),
+            text_field("registry_scope"),
             time_field("cutoff_time"),
             time_field("revoked_time"),
         ],
@@ -316,6 +322,7 @@ pub fn version_credential_table(versions: &[KnownVersion]) -> RecordBatch {
             texts(all.iter().map(|it| Some(&it.2.0))),
             texts(all.iter().map(|it| Some(&it.2.1))),
             texts(all.iter().map(|it| it.2.2.as_ref())),
+            texts(all.iter().map(|it| it.0.scopes.get(&it.2.0))),
             times(all.iter().map(|it| it.0.cutoff_time)),
             times(all.iter().map(|it| it.0.revoked_time)),
         ],
@@ -453,6 +460,23 @@ mod tests {
             ResolvedRegistry { secrets: vec![secret.expect("a secret")], ..Default::default() };
         let (versions, ambiguous) = registered(&registry, &SeenCredentials::new());
         assert_eq!((versions[0].credentials.len(), ambiguous.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_scope_that_the_registry_gives_stands_beside_the_credential() {
+        let uid = format!("lu1_{}", "a".repeat(52));
+        let secret = serde_json::from_value(serde_json::json!({
+            "id": "robot", "owner": null, "consumers": [],
+            "versions": [{"version": "1", "identifiers": [
+                {"kind": "vault_hmac", "scope": "one", "credential_uid": uid, "id_value": "x"},
+            ]}],
+        }));
+        let registry =
+            ResolvedRegistry { secrets: vec![secret.expect("a secret")], ..Default::default() };
+        let (versions, _) = registered(&registry, &SeenCredentials::new());
+        assert_eq!(versions[0].scopes.get(&uid).map(String::as_str), Some("one"));
+        let table = version_credential_table(&versions);
+        assert!(table.column_by_name("registry_scope").is_some_and(|it| it.null_count() == 0));
     }
 
     #[test]
