@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 pub use assets::{Asset, Assets};
 pub use resolved::{
-    Conflict, ReadSecret, ResolvedIdentifier, ResolvedRegistry, ResolvedSecret, ResolvedVersion,
-    resolve,
+    Conflict, Doubt, ReadSecret, ResolvedIdentifier, ResolvedRegistry, ResolvedSecret,
+    ResolvedVersion, resolve,
 };
 
 use crate::fingerprint::FingerprintError;
@@ -167,6 +167,19 @@ pub enum RegistryError {
         place: String,
         /// The file or variable.
         from: SecretSource,
+    },
+    /// The file or variable holds a header's value and not the secret in it.
+    #[error(
+        "{place}: {from} begins with the word `{scheme}`, which is no part of a secret: put only \
+         what follows there, or give the hash of the whole as `secret_sha256`"
+    )]
+    Scheme {
+        /// The secret and version.
+        place: String,
+        /// The file or variable.
+        from: SecretSource,
+        /// The word.
+        scheme: &'static str,
     },
     /// An identifier could not be fingerprinted.
     #[error("{place}: the identifier of kind `{kind}` cannot be used")]

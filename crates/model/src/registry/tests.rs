@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fingerprint::FingerprintKey;
+use crate::fingerprint::{CredentialUid, FingerprintKey};
 
 const FULL: &str = r#"
 secrets:
@@ -56,7 +56,7 @@ fn yaml(text: &str) -> Result<Registry, RegistryError> {
 }
 
 fn resolved(text: &str) -> ResolvedRegistry {
-    resolve(&yaml(text).unwrap(), &key(), &read).unwrap()
+    resolve(&yaml(text).unwrap(), &key(), &read).unwrap().0
 }
 
 fn refusal(text: &str) -> String {
@@ -243,7 +243,7 @@ fn json_is_read_as_yaml_is() {
         {"kind": "github_token_id", "value": 42, "scope": "github.example"}]}]}]}"#;
     let json = Registry::parse(text, RegistryFormat::Json).unwrap();
     let as_yaml = yaml(text).unwrap();
-    let store = |it| resolve(it, &key(), &read).unwrap();
+    let store = |it| resolve(it, &key(), &read).unwrap().0;
     assert_eq!(store(&json), store(&as_yaml));
     let stored = store(&json);
     let identifier = &stored.secrets[0].versions[0].identifiers[0];
@@ -333,6 +333,58 @@ fn a_guid_as_scope_may_be_in_capitals_and_an_empty_scope_is_none() {
     let logged = key().credential("entra_key_id", guid, "dddd").unwrap();
     assert_eq!((found[0].credential_uid, found[0].scope.as_deref()), (logged, Some(guid)));
     assert_eq!((found[1].credential_uid, found[1].scope.as_deref()), (None, None));
+}
+
+/// What a file with these bytes gives as a secret: its fingerprint and the doubts about it.
+fn secret_in(bytes: &[u8]) -> Result<(CredentialUid, Vec<String>), RegistryError> {
+    let registry = yaml(
+        "secrets: [{id: a, versions: [{version: 1, identifiers: [{kind: secret_value, file: k}]}]}]",
+    )?;
+    let (resolved, doubts) = resolve(&registry, &key(), &|_| Ok(Zeroizing::new(bytes.to_vec())))?;
+    let uid = resolved.secrets[0].versions[0].identifiers[0].credential_uid.unwrap();
+    Ok((uid, doubts.iter().map(Doubt::to_string).collect()))
+}
+
+#[test]
+fn what_editors_add_to_a_secret_is_taken_off() {
+    for text in ["madeup1\n", "madeup1\r\n", "madeup1\n\n", "\u{feff}madeup1\r\n\r\n", "madeup1"] {
+        let found = secret_in(text.as_bytes()).unwrap();
+        assert_eq!(found, (key().secret(b"madeup1"), Vec::new()), "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_seldom_part_of_a_secret_is_told_without_the_secret() {
+    for (text, part) in [
+        ("madeup1 \n", "white space at its beginning or end"),
+        (" madeup1", "white space"),
+        ("\nmadeup1", "white space"),
+        ("\"madeup1\"\n", "quotes around it"),
+        ("'madeup1'", "quotes around it"),
+    ] {
+        let (uid, doubts) = secret_in(text.as_bytes()).unwrap();
+        assert_eq!(uid, key().secret(text.trim_end_matches('\n').as_bytes()), "{text:?}");
+        let [doubt] = doubts.as_slice() else { panic!("{text:?}: {doubts:?}") };
+        assert!(doubt.starts_with("secret `a` version `1`: the file `k` has "), "{doubt}");
+        assert!(doubt.contains(part) && !doubt.contains("madeup1"), "{doubt}");
+    }
+    let (_, doubts) = secret_in(b"\xff\xfem\0a\0").unwrap();
+    assert!(doubts[0].contains("UTF-16"), "{doubts:?}");
+    for text in ["\"madeup1", "mad e'up'", "'"] {
+        assert_eq!(secret_in(text.as_bytes()).unwrap().1, Vec::<String>::new(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_header_in_place_of_a_secret_is_refused() {
+    for text in ["Bearer madeup1", "bearer\tmadeup1", "Basic madeup1", "token madeup1"] {
+        let message = secret_in(text.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("the file `k` begins with the word"), "{message}");
+        assert!(!message.contains("madeup1"), "{message}");
+    }
+    for text in ["tokenmadeup1", "Bearer", "basics 1"] {
+        assert!(secret_in(text.as_bytes()).is_ok(), "{text}");
+    }
 }
 
 proptest! {
