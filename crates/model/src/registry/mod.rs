@@ -181,6 +181,18 @@ pub enum RegistryError {
         /// The word.
         scheme: &'static str,
     },
+    /// A raw secret, by its shape, stands where a public identifier or its scope should.
+    #[error(
+        "{place}: the value or scope given as `{kind}` is a raw secret and no public identifier; \
+         put it into a file or an environment variable and use kind `secret_value` with `file:` \
+         or `env:`"
+    )]
+    RawIdentifier {
+        /// The secret and version.
+        place: String,
+        /// The kind of the identifier.
+        kind: String,
+    },
     /// An identifier could not be fingerprinted.
     #[error("{place}: the identifier of kind `{kind}` cannot be used")]
     Fingerprint {
@@ -390,17 +402,18 @@ impl Secret {
                     version: version.version.clone(),
                 });
             }
-            version.check(&version.place(&self.id))?;
+            version.check(&place_of(&self.id, &version.version))?;
         }
         Ok(())
     }
 }
 
-impl Version {
-    fn place(&self, secret_id: &str) -> String {
-        format!("secret `{secret_id}` version `{}`", self.version)
-    }
+/// How errors name a version.
+fn place_of(secret_id: &str, version: &str) -> String {
+    format!("secret `{secret_id}` version `{version}`")
+}
 
+impl Version {
     fn check(&self, place: &str) -> Result<(), RegistryError> {
         let times = [
             ("active_time", self.active_time),

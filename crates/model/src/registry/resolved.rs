@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    Assets, Consumer, Identifier, Registry, RegistryError, Secret, SecretSource, Version, time_text,
+    Assets, Consumer, Identifier, Registry, RegistryError, Secret, SecretSource, Version, place_of,
+    time_text,
 };
 use crate::fingerprint::{CredentialUid, FingerprintKey};
 use crate::kind::{self, SECRET_VALUE};
+use crate::redact::Redactor;
 
 /// All secrets and assets known, from every import so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +117,7 @@ pub fn resolve(
         registry.secrets.iter().map(|it| resolver.secret(it)).collect::<Result<Vec<_>, _>>()?;
     secrets.sort_by(|one, other| one.id.cmp(&other.id));
     let resolved = ResolvedRegistry { secrets, assets: Assets::new(registry.assets.clone())? };
+    resolved.check_public(key)?;
     Ok((resolved, resolver.doubts))
 }
 
@@ -129,7 +132,7 @@ impl Resolver<'_> {
         let versions = secret
             .versions
             .iter()
-            .map(|it| self.version(it, &it.place(&secret.id)))
+            .map(|it| self.version(it, &place_of(&secret.id, &it.version)))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(ResolvedSecret {
             id: secret.id.clone(),
@@ -274,6 +277,22 @@ fn name(
 }
 
 impl ResolvedRegistry {
+    /// Refuses what would be stored in clear though the redactor would take it out of a log: a
+    /// raw secret that somebody took for a public identifier, or for a scope.
+    fn check_public(&self, key: &FingerprintKey) -> Result<(), RegistryError> {
+        let redactor = Redactor::new(key.clone(), self.secret_uids());
+        for (secret, version, identifier) in self.identifiers() {
+            let mut public = [&identifier.id_value, &identifier.scope].into_iter().flatten();
+            if public.any(|it| redactor.finds(it)) {
+                return Err(RegistryError::RawIdentifier {
+                    place: place_of(&secret.id, &version.version),
+                    kind: identifier.kind.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Takes over a newer import: a secret of the same id, and an asset of the
     /// same network, replace the older. Doing so twice changes nothing more.
     pub fn merge(&mut self, newer: Self) {

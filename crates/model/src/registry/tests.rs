@@ -387,6 +387,73 @@ fn a_header_in_place_of_a_secret_is_refused() {
     }
 }
 
+#[test]
+fn a_raw_secret_under_a_public_kind_is_refused_and_not_repeated() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtYWRlLXVwIn0.c2lnbmF0dXJlc2lnbmF0dXJl";
+    for identifier in [
+        format!("{{kind: jwt_id, value: {jwt}}}"),
+        format!("{{kind: jwt_id, scope: here, value: {jwt}}}"),
+        "{kind: api_key_id, value: ghp_madeup0madeup0madeup0madeup0madeup0}".to_owned(),
+        "{kind: vault_accessor, value: hvs.madeup0madeup0madeup0madeup0}".to_owned(),
+        "{kind: api_key_id, value: id-1, scope: hvs.madeup0madeup0madeup0madeup0}".to_owned(),
+        "{kind: own_kind, value: id-1, scope: hvs.madeup0madeup0madeup0madeup0}".to_owned(),
+        // The registry itself knows this one as a secret.
+        "{kind: secret_value, env: STRIPE_KEY_V1}, {kind: api_key_id, value: sk_test_madeup1}"
+            .to_owned(),
+    ] {
+        let message = refusal(&format!(
+            "secrets: [{{id: a, versions: [{{version: 1, identifiers: [{identifier}]}}]}}]"
+        ));
+        assert!(message.contains("use kind `secret_value` with `file:`"), "{message}");
+        assert!(!message.contains("madeup") && !message.contains("eyJ"), "{message}");
+    }
+}
+
+#[test]
+fn public_identifiers_of_every_kind_are_taken() {
+    for (kind, value, scope) in [
+        ("aws_access_key_id", "AKIA2222MADEUP333344", ""),
+        ("aws_credential_id", "AROA2222MADEUP333344:session", ""),
+        (
+            "ssh_certificate",
+            "ci@example serial 5",
+            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
+        ),
+        ("vault_accessor", "8609694a-cdbc-db9b-d345-e782dbb562ed", ""),
+        ("vault_accessor", "mDkSNzjvUPyQLGRmKtkk4pDa", ""),
+        (
+            "vault_lease",
+            "database/creds/readonly/27e1b9a1-27b8-83d9-9fe0-d99d786bdc83",
+            "cluster-1/file",
+        ),
+        ("vault_lease", "auth/token/create/d7e2cf9a", "https://vault.example:8200"),
+        ("vault_lease", "aws/creds/ci-secret-key/mDkSNzjvUPyQLGRmKtkk4pDa", "token-logs"),
+        ("gitlab_token_id", "42", "gitlab.example"),
+        ("github_token_id", "16807", "example-org"),
+        ("gcp_service_account_key", "0123456789abcdef0123456789abcdef01234567", ""),
+        (
+            "entra_key_id",
+            "8e6c0a1b-1111-4222-8333-444455556666",
+            "bbbbbbbb-0000-0000-0000-0000000000ab",
+        ),
+        (
+            "azure_key_slot",
+            "key1",
+            "/subscriptions/a/resourcegroups/b/providers/microsoft.storage/storageaccounts/c",
+        ),
+        ("okta_token_id", "00Tbmadeupx3YUbMcL5d7", ""),
+        ("jwt_id", "AT.madeup-0a1B2c3D4e5F", "https://login.example/oauth2/token"),
+        ("oauth_client_id", "407408718192-madeup0madeup1.apps.googleusercontent.com", "google"),
+        ("api_key_id", "pat-0a1b2c3d4e5f6g7h", "snowflake"),
+        ("kubernetes_credential_id", "7f2c1e0a-1111-4222-8333-444455556666", ""),
+        ("x509_serial", "0A:1B:2C", "CN=Example CA,O=Key Signing,C=DE"),
+    ] {
+        let scope = if scope.is_empty() { String::new() } else { format!(", scope: \"{scope}\"") };
+        let found = identifiers(&format!("{{kind: {kind}, value: \"{value}\"{scope}}}"));
+        assert!(found[0].id_value.is_some(), "{kind}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_reading_a_registry_panic(text: String) {
