@@ -74,7 +74,7 @@ async fn find(context: &SessionContext) -> Result<Vec<Misplaced>, QueryError> {
 impl Misplaced {
     /// The scopes of the logs in one line.
     pub fn scopes_text(&self) -> String {
-        let name = |it: &String| if it.is_empty() { "none".to_owned() } else { it.clone() };
+        let name = |it: &String| if it.is_empty() { "no scope".to_owned() } else { it.clone() };
         self.scopes.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 }
@@ -124,7 +124,7 @@ mod tests {
             ("b", "vault_hmac", "cluster-2/file", HMAC),
             ("c", "vault_hmac", "cluster-1/file", "hmac-sha256:other"),
         ];
-        assert_eq!(found(given, &logs).await, ["none, cluster-2/file"]);
+        assert_eq!(found(given, &logs).await, ["no scope, cluster-2/file"]);
     }
 
     #[tokio::test]
