@@ -78,6 +78,13 @@ pub fn read(workspace: &Workspace, args: &IngestArgs) -> anyhow::Result<Report> 
     let key = Arc::new(workspace.key()?);
     let registry = workspace.registry(&store)?;
     let redactor = Arc::new(Redactor::new((*key).clone(), registry.secret_uids()));
+    // A scope is stored and shown as it is.
+    if args.scope.as_deref().is_some_and(|it| redactor.finds(it)) {
+        return Err(hinted(
+            "the scope given is a raw secret",
+            "name the issuer, such as a Vault cluster and device or a host",
+        ));
+    }
     let (stdin, paths): (Vec<_>, Vec<_>) =
         args.paths.iter().cloned().partition(|it| it.as_os_str() == "-");
     let mut found = discover(&paths, &workspace.global.data);

@@ -59,7 +59,9 @@ pub fn import(workspace: &Workspace, store: &Store, file: &Path) -> anyhow::Resu
     let registry = Registry::parse(&text, format).with_context(doing)?;
     let key = workspace.key()?;
     let folder = file.parent().unwrap_or(Path::new("."));
-    let resolved = resolve(&registry, &key, &|it| read_secret(folder, it)).with_context(doing)?;
+    let (resolved, doubts) =
+        resolve(&registry, &key, &|it| read_secret(folder, it)).with_context(doing)?;
+    doubts.iter().for_each(|it| eprintln!("warning: {it}"));
     let counts =
         (resolved.secrets.len(), resolved.secrets.iter().map(|it| it.versions.len()).sum());
     for secret in &resolved.secrets {

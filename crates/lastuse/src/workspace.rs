@@ -175,6 +175,16 @@ impl Workspace {
                 it.scopes.join(", "),
             );
         }
+        for it in self.runtime.block_on(catalog.misplaced())? {
+            eprintln!(
+                "warning: no log shows an identifier of `{}` version `{}` ({}) in the scope `{}`, but logs of other scopes do ({}); correct its scope in the registry, or leave it out",
+                it.secret_id,
+                it.version,
+                it.kind,
+                it.given,
+                it.scopes_text(),
+            );
+        }
         Ok(catalog)
     }
 }

@@ -100,6 +100,38 @@ fn an_unknown_source_is_refused_with_a_hint() {
 }
 
 #[test]
+fn a_raw_secret_in_place_of_a_public_name_is_refused_and_not_stored() {
+    const TOKEN: &str = "hvs.madeup0madeup0madeup0madeup0";
+    let (root, data) = (folder(), folder());
+    let run = call(data.path(), ["ingest", "--scope", TOKEN, "x.log"]);
+    assert_error(&run, "the scope given is a raw secret", true);
+    assert!(!run.stderr.contains("madeup0"), "{run:?}");
+    let registry = root.path().join("registry.yaml");
+    let identifier = format!("{{kind: vault_accessor, value: {TOKEN}}}");
+    let text =
+        format!("secrets: [{{id: a, versions: [{{version: 1, identifiers: [{identifier}]}}]}}]");
+    fs::write(&registry, text).expect("writes");
+    let registry = registry.to_str().expect("a path");
+    let run = call(data.path(), ["secrets", "import", registry]);
+    assert_error(&run, "cannot import", false);
+    assert!(run.stderr.contains("use kind `secret_value` with `file:`"), "{run:?}");
+    assert!(!run.stderr.contains("madeup0"), "{run:?}");
+    assert!(!data.path().join("registry.json").exists());
+}
+
+#[test]
+fn a_secret_with_something_around_it_is_imported_with_a_warning() {
+    let (root, data) = (folder(), folder());
+    let registry = root.path().join("registry.yaml");
+    let text = "secrets: [{id: a, versions: [{version: 1, identifiers: [{kind: secret_value, file: k}]}]}]";
+    fs::write(&registry, text).expect("writes");
+    fs::write(root.path().join("k"), "\"madeup0\"\n").expect("writes");
+    let run = call(data.path(), ["secrets", "import", registry.to_str().expect("a path")]).exits(0);
+    let says = "warning: secret `a` version `1`: the file `k` has quotes around it";
+    assert!(run.stderr.contains(says) && !run.stderr.contains("madeup0"), "{run:?}");
+}
+
+#[test]
 fn an_empty_folder_has_no_records() {
     let (root, data) = (folder(), folder());
     let run = call(data.path(), [Path::new("ingest"), root.path()]).exits(0);

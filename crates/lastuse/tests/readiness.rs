@@ -156,6 +156,9 @@ fn an_identifier_that_stands_for_credentials_of_two_scopes_is_no_evidence_of_sil
     import("two");
     let told = ask();
     assert_eq!(told, ["no_newer_version"]);
+    // Logs have it, but in no scope of that name: which of the two is wrong, nothing tells.
+    import("three");
+    assert!(ask().contains(&"ambiguous_identifier".to_owned()), "{:?}", ask());
 }
 
 #[test]

@@ -232,6 +232,7 @@ impl FingerprintKey {
         if kind::is_absent(value) {
             return Ok(None);
         }
+        let kind = kind::kind_meant(kind, value);
         let known = kind::find(kind);
         match known.map(|it| it.form) {
             Some(Form::Secret) if kind::is_masked(value) => Ok(None),
@@ -244,10 +245,10 @@ impl FingerprintKey {
                     return Ok(Some(self.secret(value.as_bytes())));
                 }
                 let scope = match known {
-                    Some(known) if !known.scoped => "",
-                    _ => scope.trim(),
+                    Some(known) if !known.scoped => "".into(),
+                    _ => kind::canonical_scope(kind, scope),
                 };
-                Ok(Some(self.identifier(kind, scope, &canonical)))
+                Ok(Some(self.identifier(kind, &scope, &canonical)))
             }
         }
     }

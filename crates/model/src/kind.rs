@@ -20,6 +20,12 @@ pub const AWS_ACCESS_KEY_ID: &str = "aws_access_key_id";
 pub const SSH_PUBLIC_KEY: &str = "ssh_public_key";
 /// A Vault token or secret id as one audit device hashes it (`hmac-sha256:...`).
 pub const VAULT_HMAC: &str = "vault_hmac";
+/// The id of a Google service account's key; Google also writes it as a whole resource name.
+pub const GCP_KEY: &str = "gcp_service_account_key";
+/// What authenticated a request to Kubernetes, as its audit log names it (`JTI=...`).
+pub const KUBERNETES_CREDENTIAL: &str = "kubernetes_credential_id";
+/// The SHA-256 of a client certificate.
+pub const X509_SHA256: &str = "x509_sha256";
 
 /// How the values of a kind are brought into one form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +46,10 @@ pub enum Form {
     VaultHmac,
     /// `SHA256:` without padding, `MD5:` in lower case; a whole public key is hashed.
     SshFingerprint,
+    /// The id alone, of a resource name that ends in `/keys/ID`.
+    GcpKey,
+    /// `JTI=` and the token's id.
+    KubernetesCredential,
 }
 
 /// What is known of one kind of identifier.
@@ -77,15 +87,15 @@ pub const KINDS: &[Kind] = &[
     kind("github_token_id", Form::AsIs, true, true),
     kind("github_key_sha256", Form::AsIs, false, false),
     kind("gitlab_token_id", Form::AsIs, true, true),
-    kind("gcp_service_account_key", Form::AsIs, true, false),
+    kind(GCP_KEY, Form::GcpKey, true, false),
     kind("entra_key_id", Form::Lower, true, true),
     kind("azure_key_slot", Form::Lower, true, true),
     kind("okta_token_id", Form::AsIs, true, false),
     kind("jwt_id", Form::AsIs, true, true),
     kind("oauth_client_id", Form::AsIs, true, true),
     kind("api_key_id", Form::AsIs, true, true),
-    kind("kubernetes_credential_id", Form::AsIs, true, false),
-    kind("x509_sha256", Form::Hex, true, false),
+    kind(KUBERNETES_CREDENTIAL, Form::KubernetesCredential, true, false),
+    kind(X509_SHA256, Form::Hex, true, false),
     kind("x509_sha1", Form::Hex, true, false),
     kind("x509_serial", Form::Hex, true, true),
 ];
@@ -135,6 +145,27 @@ pub fn is_masked(value: &str) -> bool {
     }
 }
 
+/// The kind that an identifier is of, which may be another than the one it was given as.
+///
+/// Kubernetes names client certificates like tokens (`X509SHA256=...`), but
+/// what proxies log of them is their SHA-256.
+pub fn kind_meant<'a>(kind: &'a str, value: &str) -> &'a str {
+    if kind == KUBERNETES_CREDENTIAL && is_sha256_hex(without_x509_mark(value.trim())) {
+        return X509_SHA256;
+    }
+    kind
+}
+
+/// Returns the canonical form of a scope, so that two spellings of one issuer are one.
+///
+/// GUIDs are folded whatever the kind, and all scopes of kinds whose issuer (a
+/// resource of Azure) has no case. Others are names, of which only white space goes.
+pub fn canonical_scope<'a>(kind: &str, scope: &'a str) -> Cow<'a, str> {
+    let trimmed = scope.trim();
+    let is_folded = find(kind).is_some_and(|it| it.form == Form::Lower);
+    if is_folded || is_guid(trimmed) { lower(trimmed) } else { Cow::Borrowed(trimmed) }
+}
+
 /// Returns the canonical form of an identifier, so that two spellings of one
 /// identifier become one fingerprint.
 ///
@@ -149,6 +180,8 @@ pub fn canonical<'a>(kind: &str, value: &'a str) -> Cow<'a, str> {
         Form::Hex => hex(trimmed),
         Form::VaultHmac => vault_hmac(trimmed),
         Form::SshFingerprint => ssh_fingerprint(trimmed),
+        Form::GcpKey => gcp_key(trimmed),
+        Form::KubernetesCredential => kubernetes_credential(trimmed),
     }
 }
 
@@ -168,7 +201,9 @@ pub fn public_value<'a>(kind: &str, value: &'a str) -> Option<Cow<'a, str>> {
         Form::SshFingerprint => is_ssh_fingerprint(&canonical),
         Form::Hex => canonical.bytes().all(|it| it.is_ascii_hexdigit()),
         Form::Lower | Form::AsIs if kind == AWS_ACCESS_KEY_ID => is_aws_key_id(&canonical),
-        Form::Lower | Form::AsIs => true,
+        // An account's name is not its key's.
+        Form::GcpKey => !canonical.is_empty() && !canonical.contains(['/', '@']),
+        Form::Lower | Form::AsIs | Form::KubernetesCredential => true,
     };
     fits.then_some(canonical)
 }
@@ -200,6 +235,7 @@ fn lower(value: &str) -> Cow<'_, str> {
 }
 
 fn hex(value: &str) -> Cow<'_, str> {
+    let value = without_x509_mark(value);
     if value.contains(':') {
         Cow::Owned(value.replace(':', "").to_ascii_lowercase())
     } else {
@@ -213,6 +249,50 @@ fn vault_hmac(value: &str) -> Cow<'_, str> {
     }
     let prefix = value.get(..12).unwrap_or_default();
     if prefix.eq_ignore_ascii_case("hmac-sha256:") { lower(value) } else { Cow::Borrowed(value) }
+}
+
+/// Audit logs write `//iam.googleapis.com/projects/P/serviceAccounts/SA/keys/ID`, gcloud the same
+/// from `projects/` on; the id is unique by itself.
+fn gcp_key(value: &str) -> Cow<'_, str> {
+    let id = value.rsplit_once("/keys/").map_or(value, |it| it.1);
+    if id.bytes().all(|it| it.is_ascii_hexdigit()) { lower(id) } else { Cow::Borrowed(id) }
+}
+
+/// A token's own claim `jti` is a bare UUID; the audit log writes `JTI=` before it.
+fn kubernetes_credential(value: &str) -> Cow<'_, str> {
+    let certificate = without_x509_mark(value);
+    if is_sha256_hex(certificate) {
+        return Cow::Owned(format!("X509SHA256={}", hex(certificate)));
+    }
+    match without_prefix(value, "JTI=") {
+        Some(id) if is_guid(id) => Cow::Owned(format!("JTI={}", id.to_ascii_lowercase())),
+        Some(id) => Cow::Owned(format!("JTI={id}")),
+        None if is_guid(value) => Cow::Owned(format!("JTI={}", value.to_ascii_lowercase())),
+        None => Cow::Borrowed(value),
+    }
+}
+
+fn without_x509_mark(value: &str) -> &str {
+    without_prefix(value, "X509SHA256=").unwrap_or(value)
+}
+
+fn without_prefix<'a>(value: &'a str, prefix: &str) -> Option<&'a str> {
+    let (head, tail) = value.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(tail)
+}
+
+fn is_sha256_hex(value: &str) -> bool {
+    let digits = value.bytes().filter(|it| *it != b':');
+    digits.clone().count() == 64 && digits.clone().all(|it| it.is_ascii_hexdigit())
+}
+
+/// True for 8-4-4-4-12 hexadecimal digits.
+fn is_guid(value: &str) -> bool {
+    value.len() == 36
+        && value.bytes().enumerate().all(|(at, it)| match at {
+            8 | 13 | 18 | 23 => it == b'-',
+            _ => it.is_ascii_hexdigit(),
+        })
 }
 
 /// sshd prints `SHA256:` with or without padding, and MD5 with or without its
@@ -304,6 +384,53 @@ mod tests {
             public_value(AWS_ACCESS_KEY_ID, "AKIA2222MADEUP333344").as_deref(),
             Some("AKIA2222MADEUP333344")
         );
+    }
+
+    #[test]
+    fn all_spellings_of_a_google_key_are_its_id() {
+        let id = "0123456789abcdef0123456789abcdef01234567";
+        let name = format!("projects/p/serviceAccounts/ci@p.iam.gserviceaccount.com/keys/{id}");
+        let logged = format!("//iam.googleapis.com/{name}");
+        for value in [id, &id.to_uppercase(), &name, &logged, &format!(" {logged} ")] {
+            assert_eq!(canonical(GCP_KEY, value), id, "{value}");
+            assert_eq!(public_value(GCP_KEY, value).as_deref(), Some(id), "{value}");
+        }
+        for value in ["projects/p/serviceAccounts/ci", "ci@p.iam.gserviceaccount.com"] {
+            assert_eq!(public_value(GCP_KEY, value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn all_spellings_of_a_kubernetes_token_are_its_jti() {
+        let uuid = "7f2c1e0a-1111-4222-8333-444455556666";
+        let expected = format!("JTI={uuid}");
+        for value in [uuid, &uuid.to_uppercase(), &expected, &format!("jti={uuid}")] {
+            assert_eq!(canonical(KUBERNETES_CREDENTIAL, value), expected, "{value}");
+            assert_eq!(kind_meant(KUBERNETES_CREDENTIAL, value), KUBERNETES_CREDENTIAL);
+        }
+        assert_eq!(canonical(KUBERNETES_CREDENTIAL, "JTI=Own"), "JTI=Own");
+        assert_eq!(canonical(KUBERNETES_CREDENTIAL, "own"), "own");
+    }
+
+    #[test]
+    fn a_certificate_of_kubernetes_is_one_of_proxies() {
+        let hex = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+        for value in [hex, &format!("X509SHA256={hex}"), &format!("x509sha256={hex}")] {
+            assert_eq!(kind_meant(KUBERNETES_CREDENTIAL, value), X509_SHA256, "{value}");
+            assert_eq!(canonical(X509_SHA256, value), hex, "{value}");
+            assert_eq!(canonical(KUBERNETES_CREDENTIAL, value), format!("X509SHA256={hex}"));
+        }
+        assert_eq!(kind_meant("jwt_id", hex), "jwt_id");
+    }
+
+    #[test]
+    fn scopes_without_case_are_folded_and_others_are_not() {
+        let guid = "BBBBBBBB-0000-0000-0000-0000000000AB";
+        for kind in ["entra_key_id", "jwt_id", "own_kind"] {
+            assert_eq!(canonical_scope(kind, guid), guid.to_lowercase(), "{kind}");
+        }
+        assert_eq!(canonical_scope("azure_key_slot", " /Subscriptions/A "), "/subscriptions/a");
+        assert_eq!(canonical_scope(VAULT_HMAC, " Cluster-1/file "), "Cluster-1/file");
     }
 
     #[test]

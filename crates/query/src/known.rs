@@ -30,6 +30,8 @@ pub struct KnownVersion {
     pub learnt_from: &'static str,
     /// The credentials that logs know it by: fingerprint, kind, public value.
     pub credentials: Vec<(String, String, Option<String>)>,
+    /// The scopes that the registry gives to some of them, by fingerprint.
+    pub scopes: HashMap<String, String>,
 }
 
 /// One lifecycle event, as far as versions are learnt from it.
@@ -156,10 +158,13 @@ pub fn registered(
                 revoked_time: version.revoked_time,
                 learnt_from: "registry",
                 credentials: Vec::new(),
+                scopes: HashMap::new(),
             };
             for identifier in &version.identifiers {
                 let kind = identifier.kind.clone();
                 if let Some(uid) = identifier.credential_uid {
+                    let scope = identifier.scope.iter().map(|it| (uid.to_string(), it.clone()));
+                    known.scopes.extend(scope);
                     known.credentials.push((uid.to_string(), kind, identifier.id_value.clone()));
                     continue;
                 }
@@ -203,13 +208,27 @@ pub fn combine(registered: Vec<KnownVersion>, learnt: Vec<KnownVersion>) -> Vec<
     all
 }
 
-/// The order of a secret's versions: by when they became active, then as given.
+/// The order of a secret's versions: by when they became active.
+///
+/// A version of the registry without that time stands right after the one that
+/// the registry lists before it, and before all if it is the first. One that was
+/// learnt from logs without a beginning is older than they are: it stands first.
 fn numbers(versions: &[KnownVersion]) -> Vec<i64> {
+    let mut latest: HashMap<&str, i64> = HashMap::new();
+    let mut keys = Vec::with_capacity(versions.len());
+    for it in versions {
+        let since = match it.active_time {
+            None if it.learnt_from != "registry" => i64::MIN,
+            given => {
+                let before = latest.entry(&it.secret_id).or_insert(i64::MIN);
+                *before = given.unwrap_or(*before);
+                *before
+            }
+        };
+        keys.push((it.secret_id.as_str(), since));
+    }
     let mut order: Vec<usize> = (0..versions.len()).collect();
-    order.sort_by_key(|at| {
-        let it = &versions[*at];
-        (&it.secret_id, it.active_time.unwrap_or(i64::MIN), *at)
-    });
+    order.sort_by_key(|at| (keys[*at], *at));
     let mut numbers = vec![0; versions.len()];
     let mut last: Option<(&str, i64)> = None;
     for at in order {
@@ -292,6 +311,7 @@ pub fn version_credential_table(versions: &[KnownVersion]) -> RecordBatch {
             text_field("credential_uid"),
             text_field("id_kind"),
             text_field("id_value"),
+            text_field("registry_scope"),
             time_field("cutoff_time"),
             time_field("revoked_time"),
         ],
@@ -302,6 +322,7 @@ pub fn version_credential_table(versions: &[KnownVersion]) -> RecordBatch {
             texts(all.iter().map(|it| Some(&it.2.0))),
             texts(all.iter().map(|it| Some(&it.2.1))),
             texts(all.iter().map(|it| it.2.2.as_ref())),
+            texts(all.iter().map(|it| it.0.scopes.get(&it.2.0))),
             times(all.iter().map(|it| it.0.cutoff_time)),
             times(all.iter().map(|it| it.0.revoked_time)),
         ],
@@ -439,6 +460,58 @@ mod tests {
             ResolvedRegistry { secrets: vec![secret.expect("a secret")], ..Default::default() };
         let (versions, ambiguous) = registered(&registry, &SeenCredentials::new());
         assert_eq!((versions[0].credentials.len(), ambiguous.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_scope_that_the_registry_gives_stands_beside_the_credential() {
+        let uid = format!("lu1_{}", "a".repeat(52));
+        let secret = serde_json::from_value(serde_json::json!({
+            "id": "robot", "owner": null, "consumers": [],
+            "versions": [{"version": "1", "identifiers": [
+                {"kind": "vault_hmac", "scope": "one", "credential_uid": uid, "id_value": "x"},
+            ]}],
+        }));
+        let registry =
+            ResolvedRegistry { secrets: vec![secret.expect("a secret")], ..Default::default() };
+        let (versions, _) = registered(&registry, &SeenCredentials::new());
+        assert_eq!(versions[0].scopes.get(&uid).map(String::as_str), Some("one"));
+        let table = version_credential_table(&versions);
+        assert!(table.column_by_name("registry_scope").is_some_and(|it| it.null_count() == 0));
+    }
+
+    #[test]
+    fn a_version_without_a_time_keeps_its_place_in_the_registry() {
+        let order = |versions: &[(&'static str, Option<i64>)]| {
+            let version = |it: &(&'static str, Option<i64>)| KnownVersion {
+                secret_id: "s".into(),
+                active_time: it.1,
+                learnt_from: it.0,
+                ..KnownVersion::default()
+            };
+            numbers(&versions.iter().map(version).collect::<Vec<_>>())
+        };
+        let (registry, log) = ("registry", "log");
+        assert_eq!(order(&[(registry, Some(10)), (registry, None)]), [1, 2]);
+        assert_eq!(order(&[(registry, None), (registry, Some(10)), (registry, None)]), [1, 2, 3]);
+        assert_eq!(order(&[(registry, None), (registry, None)]), [1, 2]);
+        // Times speak where they are given: the third is older than the first two.
+        let given = [(registry, Some(10)), (registry, None), (registry, Some(5))];
+        assert_eq!(order(&given), [2, 3, 1]);
+        // The logs know no beginning of a key that they only saw revoked.
+        assert_eq!(order(&[(registry, Some(10)), (log, None)]), [2, 1]);
+        assert_eq!(order(&[(log, Some(10)), (log, None)]), [2, 1]);
+    }
+
+    #[test]
+    fn the_order_of_one_secret_says_nothing_of_another() {
+        let version = |id: &str, active_time| KnownVersion {
+            secret_id: id.into(),
+            active_time,
+            learnt_from: "registry",
+            ..KnownVersion::default()
+        };
+        let all = [version("a", Some(9)), version("b", None), version("a", None)];
+        assert_eq!(numbers(&all), [1, 1, 2]);
     }
 
     #[test]

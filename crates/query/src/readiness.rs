@@ -81,7 +81,8 @@ pub struct Facts {
     coverage: BTreeMap<(String, String), Vec<CoverageRow>>,
     /// By secret and version; whoever is in it has an identifier.
     tails: BTreeMap<(String, String), Tail>,
-    /// By secret and version: identifiers that logs show in several scopes.
+    /// By secret and version: identifiers that logs show in several scopes, or in another
+    /// than the registry gives.
     ambiguous: BTreeMap<(String, String), Vec<String>>,
     /// The last use of sessions of unknown origin, by principal and by workload.
     unresolved: [BTreeMap<String, i64>; 2],
@@ -152,6 +153,10 @@ impl Catalog {
             let key = (it.secret_id.clone(), it.version.clone());
             let words = format!("{} in {}", it.kind, it.scopes.join(", "));
             facts.ambiguous.entry(key).or_default().push(words);
+        }
+        for it in self.misplaced().await? {
+            let words = format!("{} in {}, not in {}", it.kind, it.scopes_text(), it.given);
+            facts.ambiguous.entry((it.secret_id, it.version)).or_default().push(words);
         }
         for batch in self.of_secret(READS, secret).await? {
             facts.add_reads(&batch)?;

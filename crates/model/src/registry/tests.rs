@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fingerprint::FingerprintKey;
+use crate::fingerprint::{CredentialUid, FingerprintKey};
 
 const FULL: &str = r#"
 secrets:
@@ -56,7 +56,7 @@ fn yaml(text: &str) -> Result<Registry, RegistryError> {
 }
 
 fn resolved(text: &str) -> ResolvedRegistry {
-    resolve(&yaml(text).unwrap(), &key(), &read).unwrap()
+    resolve(&yaml(text).unwrap(), &key(), &read).unwrap().0
 }
 
 fn refusal(text: &str) -> String {
@@ -65,6 +65,12 @@ fn refusal(text: &str) -> String {
         Err(error) => return error.to_string(),
     };
     resolve(&registry, &key(), &read).unwrap_err().to_string()
+}
+
+/// Identifiers written as an inline YAML list, resolved as those of one version.
+fn identifiers(list: &str) -> Vec<ResolvedIdentifier> {
+    let text = format!("secrets: [{{id: a, versions: [{{version: 1, identifiers: [{list}]}}]}}]");
+    resolved(&text).secrets.remove(0).versions.remove(0).identifiers
 }
 
 #[test]
@@ -237,7 +243,7 @@ fn json_is_read_as_yaml_is() {
         {"kind": "github_token_id", "value": 42, "scope": "github.example"}]}]}]}"#;
     let json = Registry::parse(text, RegistryFormat::Json).unwrap();
     let as_yaml = yaml(text).unwrap();
-    let store = |it| resolve(it, &key(), &read).unwrap();
+    let store = |it| resolve(it, &key(), &read).unwrap().0;
     assert_eq!(store(&json), store(&as_yaml));
     let stored = store(&json);
     let identifier = &stored.secrets[0].versions[0].identifiers[0];
@@ -291,6 +297,160 @@ fn a_schedule_gives_its_interval() {
     assert_eq!(interval("15 m"), Some(900));
     for schedule in ["", "0h", "sometimes", "99999999999999999999d", "h", "é"] {
         assert_eq!(interval(schedule), None, "{schedule}");
+    }
+}
+
+#[test]
+fn a_google_key_given_by_its_whole_name_is_the_key_of_logs() {
+    let found = identifiers(
+        "{kind: gcp_service_account_key, value: //iam.googleapis.com/projects/p/serviceAccounts/ci@p/keys/0a1b}",
+    );
+    let logged = key().credential("gcp_service_account_key", "", "0a1b").unwrap();
+    assert_eq!((found[0].credential_uid, found[0].id_value.as_deref()), (logged, Some("0a1b")));
+}
+
+#[test]
+fn what_kubernetes_calls_a_credential_is_what_its_logs_call_it() {
+    let uuid = "7f2c1e0a-1111-4222-8333-444455556666";
+    let hex = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+    let found = identifiers(&format!(
+        "{{kind: kubernetes_credential_id, value: {uuid}}}, \
+         {{kind: kubernetes_credential_id, value: X509SHA256={hex}}}"
+    ));
+    let token = key().credential("kubernetes_credential_id", "", &format!("JTI={uuid}")).unwrap();
+    let certificate = key().credential("x509_sha256", "", hex).unwrap();
+    assert_eq!(found[0].credential_uid, token);
+    assert_eq!((found[1].kind.as_str(), found[1].credential_uid), ("x509_sha256", certificate));
+}
+
+#[test]
+fn a_guid_as_scope_may_be_in_capitals_and_an_empty_scope_is_none() {
+    let guid = "bbbbbbbb-0000-0000-0000-0000000000ab";
+    let found = identifiers(&format!(
+        "{{kind: entra_key_id, value: DDDD, scope: {}}}, {{kind: jwt_id, value: x, scope: ' '}}",
+        guid.to_uppercase()
+    ));
+    let logged = key().credential("entra_key_id", guid, "dddd").unwrap();
+    assert_eq!((found[0].credential_uid, found[0].scope.as_deref()), (logged, Some(guid)));
+    assert_eq!((found[1].credential_uid, found[1].scope.as_deref()), (None, None));
+}
+
+/// What a file with these bytes gives as a secret: its fingerprint and the doubts about it.
+fn secret_in(bytes: &[u8]) -> Result<(CredentialUid, Vec<String>), RegistryError> {
+    let registry = yaml(
+        "secrets: [{id: a, versions: [{version: 1, identifiers: [{kind: secret_value, file: k}]}]}]",
+    )?;
+    let (resolved, doubts) = resolve(&registry, &key(), &|_| Ok(Zeroizing::new(bytes.to_vec())))?;
+    let uid = resolved.secrets[0].versions[0].identifiers[0].credential_uid.unwrap();
+    Ok((uid, doubts.iter().map(Doubt::to_string).collect()))
+}
+
+#[test]
+fn what_editors_add_to_a_secret_is_taken_off() {
+    for text in ["madeup1\n", "madeup1\r\n", "madeup1\n\n", "\u{feff}madeup1\r\n\r\n", "madeup1"] {
+        let found = secret_in(text.as_bytes()).unwrap();
+        assert_eq!(found, (key().secret(b"madeup1"), Vec::new()), "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_seldom_part_of_a_secret_is_told_without_the_secret() {
+    for (text, part) in [
+        ("madeup1 \n", "white space at its beginning or end"),
+        (" madeup1", "white space"),
+        ("\nmadeup1", "white space"),
+        ("\"madeup1\"\n", "quotes around it"),
+        ("'madeup1'", "quotes around it"),
+    ] {
+        let (uid, doubts) = secret_in(text.as_bytes()).unwrap();
+        assert_eq!(uid, key().secret(text.trim_end_matches('\n').as_bytes()), "{text:?}");
+        let [doubt] = doubts.as_slice() else { panic!("{text:?}: {doubts:?}") };
+        assert!(doubt.starts_with("secret `a` version `1`: the file `k` has "), "{doubt}");
+        assert!(doubt.contains(part) && !doubt.contains("madeup1"), "{doubt}");
+    }
+    let (_, doubts) = secret_in(b"\xff\xfem\0a\0").unwrap();
+    assert!(doubts[0].contains("UTF-16"), "{doubts:?}");
+    for text in ["\"madeup1", "mad e'up'", "'"] {
+        assert_eq!(secret_in(text.as_bytes()).unwrap().1, Vec::<String>::new(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_header_in_place_of_a_secret_is_refused() {
+    for text in ["Bearer madeup1", "bearer\tmadeup1", "Basic madeup1", "token madeup1"] {
+        let message = secret_in(text.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("the file `k` begins with the word"), "{message}");
+        assert!(!message.contains("madeup1"), "{message}");
+    }
+    for text in ["tokenmadeup1", "Bearer", "basics 1"] {
+        assert!(secret_in(text.as_bytes()).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_raw_secret_under_a_public_kind_is_refused_and_not_repeated() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtYWRlLXVwIn0.c2lnbmF0dXJlc2lnbmF0dXJl";
+    for identifier in [
+        format!("{{kind: jwt_id, value: {jwt}}}"),
+        format!("{{kind: jwt_id, scope: here, value: {jwt}}}"),
+        "{kind: api_key_id, value: ghp_madeup0madeup0madeup0madeup0madeup0}".to_owned(),
+        "{kind: vault_accessor, value: hvs.madeup0madeup0madeup0madeup0}".to_owned(),
+        "{kind: api_key_id, value: id-1, scope: hvs.madeup0madeup0madeup0madeup0}".to_owned(),
+        "{kind: own_kind, value: id-1, scope: hvs.madeup0madeup0madeup0madeup0}".to_owned(),
+        // The registry itself knows this one as a secret.
+        "{kind: secret_value, env: STRIPE_KEY_V1}, {kind: api_key_id, value: sk_test_madeup1}"
+            .to_owned(),
+    ] {
+        let message = refusal(&format!(
+            "secrets: [{{id: a, versions: [{{version: 1, identifiers: [{identifier}]}}]}}]"
+        ));
+        assert!(message.contains("use kind `secret_value` with `file:`"), "{message}");
+        assert!(!message.contains("madeup") && !message.contains("eyJ"), "{message}");
+    }
+}
+
+#[test]
+fn public_identifiers_of_every_kind_are_taken() {
+    for (kind, value, scope) in [
+        ("aws_access_key_id", "AKIA2222MADEUP333344", ""),
+        ("aws_credential_id", "AROA2222MADEUP333344:session", ""),
+        (
+            "ssh_certificate",
+            "ci@example serial 5",
+            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
+        ),
+        ("vault_accessor", "8609694a-cdbc-db9b-d345-e782dbb562ed", ""),
+        ("vault_accessor", "mDkSNzjvUPyQLGRmKtkk4pDa", ""),
+        (
+            "vault_lease",
+            "database/creds/readonly/27e1b9a1-27b8-83d9-9fe0-d99d786bdc83",
+            "cluster-1/file",
+        ),
+        ("vault_lease", "auth/token/create/d7e2cf9a", "https://vault.example:8200"),
+        ("vault_lease", "aws/creds/ci-secret-key/mDkSNzjvUPyQLGRmKtkk4pDa", "token-logs"),
+        ("gitlab_token_id", "42", "gitlab.example"),
+        ("github_token_id", "16807", "example-org"),
+        ("gcp_service_account_key", "0123456789abcdef0123456789abcdef01234567", ""),
+        (
+            "entra_key_id",
+            "8e6c0a1b-1111-4222-8333-444455556666",
+            "bbbbbbbb-0000-0000-0000-0000000000ab",
+        ),
+        (
+            "azure_key_slot",
+            "key1",
+            "/subscriptions/a/resourcegroups/b/providers/microsoft.storage/storageaccounts/c",
+        ),
+        ("okta_token_id", "00Tbmadeupx3YUbMcL5d7", ""),
+        ("jwt_id", "AT.madeup-0a1B2c3D4e5F", "https://login.example/oauth2/token"),
+        ("oauth_client_id", "407408718192-madeup0madeup1.apps.googleusercontent.com", "google"),
+        ("api_key_id", "pat-0a1b2c3d4e5f6g7h", "snowflake"),
+        ("kubernetes_credential_id", "7f2c1e0a-1111-4222-8333-444455556666", ""),
+        ("x509_serial", "0A:1B:2C", "CN=Example CA,O=Key Signing,C=DE"),
+    ] {
+        let scope = if scope.is_empty() { String::new() } else { format!(", scope: \"{scope}\"") };
+        let found = identifiers(&format!("{{kind: {kind}, value: \"{value}\"{scope}}}"));
+        assert!(found[0].id_value.is_some(), "{kind}");
     }
 }
 
