@@ -17,10 +17,15 @@
 -- files beside this one. Where a certificate was refused and the request let
 -- through, or one of two credentials refused the request, the log does not say
 -- which: the outcome is that of the request, for all of them.
--- Clients choose request ids and send them again when they retry: the id
--- counts only together with the time as written, and only where there is one.
+-- Request ids travel through several hops, and clients choose them and send them
+-- again when they retry: two records are one event only where the id, the time
+-- as written and all that the log says of the request and its credentials are
+-- the same, and only where there is an id.
 SELECT
-    CASE WHEN "request_id" NOT IN ('', '-') THEN concat("request_id", ' ', "time") END AS native_uid,
+    CASE WHEN "request_id" NOT IN ('', '-') THEN concat("request_id", ' ', "time", chr(31), concat_ws(chr(31),
+        "method", "host", "uri", "query", "status", "client", "user", "user_agent", "authorization", "api_key",
+        "auth_token", "api_key_id", "jwt_id", "certificate_sha256", "certificate_sha1", "certificate_serial",
+        "certificate_serial_decimal", "certificate_subject", "spiffe")) END AS native_uid,
     parse_time("time") AS event_time,
     "method" AS action,
     http_outcome("status") AS outcome,
