@@ -475,7 +475,8 @@ fn native_uids(
             keys.push(0);
             continue;
         };
-        let (id, details) = value.split_once(DETAILS).map_or((value, None), |it| (it.0, Some(it.1)));
+        let (id, details) =
+            value.split_once(DETAILS).map_or((value, None), |it| (it.0, Some(it.1)));
         let mut clean = match is_plain_id(id) {
             true => Cow::Borrowed(id),
             false => redactor.redact(id),

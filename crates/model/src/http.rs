@@ -45,7 +45,7 @@ pub struct Authorization<'a> {
     pub kind: &'static str,
     /// The token, the password, or the key id.
     pub value: SecretText<'a>,
-    /// The user name of Basic authentication.
+    /// The user name of Basic authentication, which may be a secret too ([`is_secret_name`]).
     pub user: Option<Cow<'a, str>>,
 }
 
@@ -55,9 +55,10 @@ const ONE_TIME_SCHEMES: &[&str] = &["digest", "negotiate", "ntlm", "kerberos", "
 /// Reads the value of an authorization header.
 ///
 /// `Bearer`, `token` and other schemes with one value carry a raw secret. Basic
-/// carries a user and a password; a password that is empty or GitHub's
-/// `x-oauth-basic` means that the secret stands in place of the user. AWS
-/// signatures name an access key id. A value without a scheme is a raw secret.
+/// carries a user and a password; a password of up to three characters, or one of
+/// those that clients send for none (`x-oauth-basic`, `api_token`, `unused`, ...),
+/// means that the secret stands in place of the user. AWS signatures name an access
+/// key id. A value without a scheme is a raw secret.
 /// None if there is no credential, or only what a proxy writes over one.
 pub fn authorization(header: &str) -> Option<Authorization<'_>> {
     let header = header.trim();
@@ -124,15 +125,99 @@ fn basic(encoded: &str) -> Authorization<'_> {
     let user = text[..colon].to_owned();
     let password = text[colon + 1..].to_owned();
     text.zeroize();
-    match password.as_str() {
-        // Stripe and GitHub take the key as the user name.
-        "" | "x-oauth-basic" => Authorization { value: SecretText(Cow::Owned(user)), ..raw },
-        _ => Authorization {
-            value: SecretText(Cow::Owned(password)),
-            user: (!user.is_empty()).then_some(Cow::Owned(user)),
-            ..raw
-        },
+    // Stripe, GitHub, Toggl and others take the key as the user name.
+    if is_no_password(&password) && !user.is_empty() {
+        return Authorization { value: SecretText(Cow::Owned(user)), ..raw };
     }
+    Authorization {
+        value: SecretText(Cow::Owned(password)),
+        user: (!user.is_empty()).then_some(Cow::Owned(user)),
+        ..raw
+    }
+}
+
+/// Longest password that is taken for none, in characters: no real one is as short.
+const LONGEST_DUMMY: usize = 3;
+
+/// What documentation tells clients to send where the key is the user name.
+const DUMMIES: &[&str] = &[
+    "x-oauth-basic",
+    "x-oauth-token",
+    "x-token-auth",
+    "api_token",
+    "apitoken",
+    "api-token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "anystring",
+    "anything",
+    "blank",
+    "dummy",
+    "empty",
+    "ignored",
+    "none",
+    "nopassword",
+    "notused",
+    "null",
+    "undefined",
+    "unused",
+];
+
+fn is_no_password(password: &str) -> bool {
+    password.chars().count() <= LONGEST_DUMMY
+        || DUMMIES.iter().any(|it| password.eq_ignore_ascii_case(it))
+}
+
+/// Shortest user name that is taken for a key, in bytes; of hexadecimal digits alone it
+/// must be longer, since databases number users with shorter ones.
+const SHORTEST_KEY: usize = 20;
+const SHORTEST_HEX_KEY: usize = 32;
+
+/// True if a user name looks like a key that chance made, not like a name: it must not be
+/// shown, and may be the credential.
+///
+/// That is a text of 20 characters and more, of letters, digits, `_`, `-`, `.`, `~`, `+`,
+/// `/` and `=`, in which lower case, upper case and digits change places more often than in
+/// words: from one character to the next at least one time in four where it has two digits
+/// and letters, else two times in five. UUIDs and AWS's ids are public, 32 characters are
+/// asked of hexadecimal digits in one case, and an address has `@`. Names of words and
+/// numbers (`svc-backup-2024-prod-eu`) stay names.
+pub fn is_secret_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let in_alphabet = |it: &u8| it.is_ascii_alphanumeric() || b"_-.~+/=".contains(it);
+    if bytes.len() < SHORTEST_KEY || !bytes.iter().all(in_alphabet) || is_public_id(name) {
+        return false;
+    }
+    let is_hex = |upper: bool| {
+        let letter = if upper { b'A'..=b'F' } else { b'a'..=b'f' };
+        bytes.iter().all(|it| it.is_ascii_digit() || letter.contains(it))
+    };
+    if bytes.len() < SHORTEST_HEX_KEY && (is_hex(false) || is_hex(true)) {
+        return false;
+    }
+    let class = |it: u8| match it {
+        b'0'..=b'9' => Some(0),
+        b'a'..=b'z' => Some(1),
+        b'A'..=b'Z' => Some(2),
+        _ => None,
+    };
+    let of_class = |wanted: u8| bytes.iter().filter(|it| class(**it) == Some(wanted)).count();
+    let (digits, letters) = (of_class(0), of_class(1) + of_class(2));
+    let changes = bytes.windows(2).filter(|it| {
+        let (left, right) = (class(it[0]), class(it[1]));
+        left.is_some() && right.is_some() && left != right
+    });
+    let share = changes.count() * 100 / (bytes.len() - 1);
+    letters > 0 && (share >= 40 || (digits >= 2 && share >= 25))
+}
+
+/// UUIDs, and AWS's ids of keys, users and roles.
+fn is_public_id(name: &str) -> bool {
+    let groups = name.split('-').map(str::len);
+    let is_uuid = groups.eq([8, 4, 4, 4, 12]);
+    let is_aws = ["AKIA", "ASIA", "AIDA", "AROA"].iter().any(|it| name.starts_with(it));
+    is_uuid || (is_aws && crate::kind::is_aws_key_id(name))
 }
 
 /// Decodes base64 of either alphabet, with or without padding.
@@ -277,6 +362,46 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_is_none_leaves_the_user_name_as_the_secret() {
+        for dummy in ["", "x", "X", "-", "api_token", "unused", "UNUSED", "apikey", "null", "***"] {
+            let text = format!("Ab3dEf6hIj9kLm2nOp5qRs8t:{dummy}");
+            let header = format!("Basic {}", BASE64.encode(text.as_bytes()));
+            let expected = Some((SECRET_VALUE, "Ab3dEf6hIj9kLm2nOp5qRs8t".to_owned(), None));
+            assert_eq!(parts(&header), expected, "{dummy}");
+        }
+        let header = format!("Basic {}", BASE64.encode(b":x"));
+        assert_eq!(secret_of(&header).as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_user_name_that_chance_made_is_a_secret() {
+        for name in [
+            "Ab3dEf6hIj9kLm2nOp5qRs8t",
+            "1971800d4d82861d8f2c1651fea4d212",
+            "hTq-9Zx_2mVb7LkQw4Rp",
+            "AC1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c",
+            "qWeRtYxAsDfGhZxCvBnM",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in [
+            "",
+            "deploy",
+            "svc-backup-2024-prod-eu",
+            "ServiceAccountBackupProduction",
+            "monitoring-exporter-eu-central-1",
+            "first.last2024.longname@example.com",
+            "0f8fad5b-d9cb-469f-a165-70867728950e",
+            "AKIA2222MADEUP333344",
+            "5f7c8ec7c33c6c004bbafe82",
+            "12345678901234567890123",
+            "CN=checkout,O=Example",
+        ] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_signed_request_names_its_access_key() {
         for header in [
             "AWS4-HMAC-SHA256 Credential=AKIA2222MADEUP333344/20260102/us-east-1/s3/aws4_request, \
@@ -376,7 +501,7 @@ mod tests {
 
         #[test]
         fn every_basic_password_comes_back(user in "[^:]{1,20}", password in "[!-~]{4,30}") {
-            prop_assume!(password != "x-oauth-basic");
+            prop_assume!(!is_no_password(&password));
             let header = format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()));
             let found = authorization(&header).unwrap();
             prop_assert_eq!(&*found.value, password.as_str());

@@ -13,6 +13,8 @@
 -- A header that was emptied (Caddy writes `[]` for what it redacts) is none.
 -- Caddy names a client certificate by its serial number in decimal, which is a
 -- kind of its own. A request that nobody answered has status 0: `unknown`.
+-- A user name that looks like a random key is one (Freshdesk, Toggl and others
+-- take it so): it is never the principal.
 -- A request that presents several credentials has a further row for each: the
 -- files beside this one. Where a certificate was refused and the request let
 -- through, or one of two credentials refused the request, the log does not say
@@ -69,7 +71,7 @@ SELECT
 
     COALESCE(
         authorization_user("authorization"),
-        CASE WHEN "user" NOT IN ('', '-') THEN "user" END,
+        CASE WHEN "user" NOT IN ('', '-') THEN user_name("user") END,
         NULLIF("certificate_subject", '-')) AS principal,
     CASE WHEN "spiffe" LIKE 'spiffe://%' THEN "spiffe" END AS workload,
     CASE WHEN "spiffe" LIKE 'spiffe://%' THEN 'downstream_peer_uri_san' END AS workload_evidence,
