@@ -54,6 +54,20 @@ pub fn all() -> Vec<ScalarUDF> {
             }
             Ok(Arc::new(out.finish()))
         }),
+        udf("query_secret", 2, DataType::Utf8View, |arguments| {
+            let places = arguments[1].as_string_view();
+            let urls = arguments[0].as_string_view();
+            let mut out = StringViewBuilder::with_capacity(urls.len());
+            for row in 0..urls.len() {
+                let place = (urls.is_valid(row) && places.is_valid(row))
+                    .then(|| places.value(row).parse::<usize>().ok()?.checked_sub(1))
+                    .flatten();
+                let secrets = place.map(|_| http::query_secrets(urls.value(row)));
+                let found = place.zip(secrets.as_ref()).and_then(|(at, them)| them.get(at));
+                out.append_option(found.map(|it| &**it));
+            }
+            Ok(Arc::new(out.finish()))
+        }),
         udf("http_outcome", 1, DataType::Utf8View, |arguments| {
             let statuses: &StringViewArray = arguments[0].as_string_view();
             let words = statuses.iter().map(|it| Some(http::outcome(it).as_str()));

@@ -253,16 +253,116 @@ fn aws_key_id<'a>(scheme: &str, rest: &'a str) -> Option<Authorization<'a>> {
 /// Takes a whole URL, a path with a query, or a query alone. What stands in the
 /// fragment was never sent to a server.
 pub fn query_parameter<'a>(url: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    let before_fragment = url.split('#').next()?;
-    let query = match before_fragment.split_once('?') {
-        Some((_, query)) => query,
-        None if before_fragment.starts_with('/') || before_fragment.contains("://") => return None,
-        None => before_fragment,
-    };
-    query.split('&').find_map(|pair| {
+    query(url)?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
         (key == name || form_decode(key) == name).then(|| form_decode(value))
     })
+}
+
+fn query(url: &str) -> Option<&str> {
+    let before_fragment = url.split('#').next()?;
+    let (begin, query) = match before_fragment.split_once('?') {
+        Some((begin, query)) => (begin, Some(query)),
+        None => (before_fragment, None),
+    };
+    // A query alone may hold a URL, or a question mark, in its values.
+    let name = begin.split(['=', '&']).next().unwrap_or(begin);
+    let is_url = begin.starts_with('/') || name.contains("://");
+    if is_url || (query.is_some() && name.len() == begin.len()) {
+        return query;
+    }
+    Some(before_fragment)
+}
+
+/// Query parameters that hold a secret, in lower case and without `-` and `_`.
+/// `queries/README.md` lists them.
+const SECRET_PARAMETERS: &[&str] = &[
+    "key",
+    "apikey",
+    "xapikey",
+    "apitoken",
+    "apisecret",
+    "appkey",
+    "applicationkey",
+    "accesskey",
+    "secretkey",
+    "authkey",
+    "subscriptionkey",
+    "token",
+    "accesstoken",
+    "privatetoken",
+    "authtoken",
+    "xauthtoken",
+    "oauthtoken",
+    "bearertoken",
+    "jobtoken",
+    "refreshtoken",
+    "jwt",
+    "auth",
+    "authorization",
+    "secret",
+    "clientsecret",
+    "password",
+];
+
+/// Shortest `code` that is taken for a key of Azure Functions, in bytes.
+const SHORTEST_CODE: usize = 20;
+
+/// Returns the secrets in the query of a URL, decoded, in their order and each once.
+///
+/// Takes what [`query_parameter`] takes. Names are compared without case, `-` and `_`.
+/// Parameters are separated by `&`, `&amp;` and by a `;` with a name and `=` behind it.
+/// Values that are absent or masked are none. `code` is a key of Azure Functions where it
+/// is long and the query has no `state`, with which it would be a code of OAuth, good for
+/// once. Signatures (`sig`, `X-Amz-Signature`) are of one request and no credential.
+pub fn query_secrets(url: &str) -> Vec<SecretText<'_>> {
+    let mut secrets: Vec<SecretText<'_>> = Vec::new();
+    let Some(query) = query(url).filter(|it| it.contains('=')) else { return secrets };
+    let pairs = || query.split('&').flat_map(separate).filter_map(|it| it.split_once('='));
+    for (name, value) in pairs() {
+        let is_secret = match &*squeeze(name) {
+            "code" => value.len() >= SHORTEST_CODE && !pairs().any(|it| squeeze(it.0) == "state"),
+            name => SECRET_PARAMETERS.contains(&name),
+        };
+        if !is_secret {
+            continue;
+        }
+        let value = SecretText(form_decode(value));
+        if !is_absent(&value) && !is_masked(&value) && !secrets.contains(&value) {
+            secrets.push(value);
+        }
+    }
+    secrets
+}
+
+/// The parameters that `;` separates: `x=1;key=2` is two, `key=a;b` is one.
+fn separate(pairs: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(pairs);
+    std::iter::from_fn(move || {
+        let pairs = rest?;
+        let end = pairs.match_indices(';').map(|it| it.0).find(|at| is_pair(&pairs[at + 1..]));
+        rest = end.map(|at| &pairs[at + 1..]);
+        Some(end.map_or(pairs, |at| &pairs[..at]))
+    })
+}
+
+fn is_pair(text: &str) -> bool {
+    let is_name = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.' | b'%');
+    let length = text.bytes().take_while(|it| is_name(*it)).count();
+    length > 0 && text[length..].starts_with('=')
+}
+
+fn squeeze(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|it| it.is_ascii_lowercase()) {
+        return Cow::Borrowed(name);
+    }
+    let name = form_decode(name);
+    Cow::Owned(
+        name.chars()
+            .filter(|it| !matches!(it, '-' | '_'))
+            .map(|it| it.to_ascii_lowercase())
+            .collect(),
+    )
 }
 
 fn form_decode(text: &str) -> Cow<'_, str> {
@@ -461,6 +561,54 @@ mod tests {
     }
 
     #[test]
+    fn every_secret_in_a_query_is_found() {
+        let key = "lastuse-made-up-key-1";
+        for query in [
+            "private_token=K",
+            "api_key=&key=K",
+            "token=null&api_key=K",
+            "api_key=****&api_key=K",
+            "api-key=K",
+            "apiKey=K",
+            "API_KEY=K",
+            "X-Api-Key=K",
+            "auth_token=K",
+            "code=K",
+            "subscription-key=K",
+            "client_secret=K",
+            "x=1;api_key=K",
+            "x=1&amp;api_key=K;y=2",
+            "api%5Fkey=K&key=K",
+            "a;b=1;c&key=K",
+            "key=K&next=https://h/?a=b",
+        ] {
+            let url = format!("/a?{}", query.replace("=K", &format!("={key}")));
+            for text in [&*url, &url[3..]] {
+                let found = query_secrets(text);
+                assert_eq!(found.iter().map(|it| &**it).collect::<Vec<_>>(), [key], "{text}");
+            }
+        }
+        let found = query_secrets("https://h/a?api_key=a&x=1&key=b%2B&token=c;d&key=a#key=e");
+        let found: Vec<&str> = found.iter().map(|it| &**it).collect();
+        assert_eq!(found, ["a", "b+", "c;d"]);
+    }
+
+    #[test]
+    fn what_is_no_lasting_secret_in_a_query_is_left_out() {
+        for url in [
+            "",
+            "/key=1",
+            "/a?monkey=1&page_token=2&sig=3&X-Amz-Signature=4",
+            "/callback?code=0123456789abcdef0123456789&state=1",
+            "/shop?code=SPRING24",
+            "/a?key",
+            "/a#key=1",
+        ] {
+            assert_eq!(query_secrets(url), [], "{url}");
+        }
+    }
+
+    #[test]
     fn a_status_tells_what_became_of_the_credential() {
         for (status, expected, class) in [
             ("200", Outcome::Success, None),
@@ -497,6 +645,7 @@ mod tests {
             let _ = authorization(&format!("Basic {text}"));
             let _ = query_parameter(&text, &name);
             let _ = query_parameter(&format!("/?{text}"), &name);
+            let _ = query_secrets(&format!("/?{name}={text};key={text}"));
         }
 
         #[test]

@@ -20,13 +20,7 @@ SELECT
     http_outcome("status") AS outcome,
     CASE WHEN "status" LIKE '4__' OR "status" LIKE '5__' THEN "status" END AS reason,
     http_reason_class("status") AS reason_class,
-    CASE WHEN "uri" LIKE '%?%' THEN COALESCE(
-        NULLIF(query_parameter("uri", 'api_key'), ''),
-        NULLIF(query_parameter("uri", 'apikey'), ''),
-        NULLIF(query_parameter("uri", 'access_token'), ''),
-        NULLIF(query_parameter("uri", 'private_token'), ''),
-        NULLIF(query_parameter("uri", 'token'), ''),
-        query_parameter("uri", 'key')) END AS credential_value,
+    CASE WHEN "uri" LIKE '%?%' THEN query_secret("uri", '1') END AS credential_value,
     'secret_value' AS credential_kind,
     CASE WHEN "user" NOT IN ('-', '', '""') THEN user_name("user") END AS principal,
     -- A list of forwarded addresses begins with the client.

@@ -40,11 +40,7 @@ SELECT
         WHEN "api_key_id" NOT IN ('', '-') THEN "api_key_id"
         WHEN "jwt_id" NOT IN ('', '-') THEN "jwt_id"
         ELSE COALESCE(
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key'), ''),
+            query_secret(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, '1'),
             CASE WHEN "certificate_sha256" NOT IN ('', '-') THEN "certificate_sha256" END,
             CASE WHEN "certificate_sha1" NOT IN ('', '-') THEN "certificate_sha1" END,
             CASE WHEN "certificate_serial" NOT IN ('', '-') THEN "certificate_serial" END,
@@ -57,12 +53,7 @@ SELECT
         WHEN "jwt_id" NOT IN ('', '-') THEN 'jwt_id'
         WHEN COALESCE("certificate_sha256", "certificate_sha1", "certificate_serial", "certificate_serial_decimal") IS NULL
             THEN 'secret_value'
-        WHEN COALESCE(
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key'), '')) IS NOT NULL THEN 'secret_value'
+        WHEN query_secret(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, '1') IS NOT NULL THEN 'secret_value'
         WHEN "certificate_sha256" NOT IN ('', '-') THEN 'x509_sha256'
         WHEN "certificate_sha1" NOT IN ('', '-') THEN 'x509_sha1'
         WHEN "certificate_serial" NOT IN ('', '-') THEN 'x509_serial'
