@@ -6,7 +6,8 @@
 //! clean: one pass of a keyword automaton tells.
 //!
 //! What it cannot find: a secret of no known shape that no name announces and no
-//! registry knows, a secret cut into pieces, and encodings other than these.
+//! registry knows, a secret cut into pieces or with letters behind it, and encodings
+//! other than these.
 
 mod assign;
 mod memo;
