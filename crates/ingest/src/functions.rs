@@ -32,7 +32,16 @@ pub fn all() -> Vec<ScalarUDF> {
         }),
         header("authorization_kind", |it| Some(it.kind.to_string())),
         header("authorization_value", |it| Some(it.value.to_string())),
-        header("authorization_user", |it| it.user.map(|user| user.to_string())),
+        header("authorization_user", |it| it.user.map(String::from).filter(|it| is_name(it))),
+        header("authorization_user_secret", |it| {
+            it.user.map(String::from).filter(|it| http::is_secret_name(it))
+        }),
+        udf("user_name", 1, DataType::Utf8View, |arguments| {
+            Ok(texts(&arguments[0], |it| is_name(it).then(|| it.to_owned())))
+        }),
+        udf("user_secret", 1, DataType::Utf8View, |arguments| {
+            Ok(texts(&arguments[0], |it| http::is_secret_name(it).then(|| it.to_owned())))
+        }),
         udf("query_parameter", 2, DataType::Utf8View, |arguments| {
             let names = arguments[1].as_string_view();
             let urls = arguments[0].as_string_view();
@@ -42,6 +51,20 @@ pub fn all() -> Vec<ScalarUDF> {
                     .then(|| http::query_parameter(urls.value(row), names.value(row)))
                     .flatten();
                 out.append_option(found);
+            }
+            Ok(Arc::new(out.finish()))
+        }),
+        udf("query_secret", 2, DataType::Utf8View, |arguments| {
+            let places = arguments[1].as_string_view();
+            let urls = arguments[0].as_string_view();
+            let mut out = StringViewBuilder::with_capacity(urls.len());
+            for row in 0..urls.len() {
+                let place = (urls.is_valid(row) && places.is_valid(row))
+                    .then(|| places.value(row).parse::<usize>().ok()?.checked_sub(1))
+                    .flatten();
+                let secrets = place.map(|_| http::query_secrets(urls.value(row)));
+                let found = place.zip(secrets.as_ref()).and_then(|(at, them)| them.get(at));
+                out.append_option(found.map(|it| &**it));
             }
             Ok(Arc::new(out.finish()))
         }),
@@ -56,6 +79,10 @@ pub fn all() -> Vec<ScalarUDF> {
             Ok(Arc::new(words.collect::<StringViewArray>()))
         }),
     ]
+}
+
+fn is_name(user: &str) -> bool {
+    !http::is_secret_name(user)
 }
 
 fn instant() -> DataType {

@@ -475,16 +475,30 @@ fn native_uids(
             keys.push(0);
             continue;
         };
-        let clean = match is_plain_id(value) {
-            true => Cow::Borrowed(value),
-            false => redactor.redact(value),
+        let (id, details) =
+            value.split_once(DETAILS).map_or((value, None), |it| (it.0, Some(it.1)));
+        let mut clean = match is_plain_id(id) {
+            true => Cow::Borrowed(id),
+            false => redactor.redact(id),
         };
+        if let Some(details) = details {
+            clean.to_mut().push_str(&digest(event_key, details));
+        }
         let text = |it: Text| words[it as usize].value(texts[it as usize].at(row));
         let (scope, part) = (text(Text::SourceScope).unwrap_or(""), text(Text::RecordPart));
         keys.push(self::event_key(event_key, &facts.source, scope, &clean, part));
         uids.push(&clean);
     }
     (uids, keys)
+}
+
+/// In a native id, what follows it tells records with one id apart and may be secret.
+const DETAILS: char = '\u{1f}';
+
+/// What stands for the details of a native id: 64 bits of a keyed hash, which tell nothing
+/// of a secret among them.
+fn digest(event_key: &[u8; 16], details: &str) -> String {
+    format!(" #{:016x}", (keyed(event_key, &[details]) >> 64) as u64)
 }
 
 /// The keyed hash by which a row is known to have been read before: that of an event, or of

@@ -130,6 +130,11 @@ fn plain(row: Row) -> Row {
     let told = |it: &(String, Value)| !it.1.is_null() && !default(&it.0, &it.1);
     let mut row: Row = row.into_iter().filter(told).collect();
     for (name, value) in &mut row {
+        // Behind it stands a keyed hash of what tells records with one id apart.
+        let id = value.as_str().and_then(|it| it.split_once(" #")).map(|it| it.0.to_owned());
+        if let (true, Some(id)) = (name == "native_uid", id) {
+            *value = json!(id);
+        }
         if let (true, Some(time)) = (name.ends_with("_time"), value.as_str()) {
             let time: jiff::Timestamp = time.parse().expect("a time");
             *value = json!(time.to_string());

@@ -45,7 +45,7 @@ pub struct Authorization<'a> {
     pub kind: &'static str,
     /// The token, the password, or the key id.
     pub value: SecretText<'a>,
-    /// The user name of Basic authentication.
+    /// The user name of Basic authentication, which may be a secret too ([`is_secret_name`]).
     pub user: Option<Cow<'a, str>>,
 }
 
@@ -55,9 +55,10 @@ const ONE_TIME_SCHEMES: &[&str] = &["digest", "negotiate", "ntlm", "kerberos", "
 /// Reads the value of an authorization header.
 ///
 /// `Bearer`, `token` and other schemes with one value carry a raw secret. Basic
-/// carries a user and a password; a password that is empty or GitHub's
-/// `x-oauth-basic` means that the secret stands in place of the user. AWS
-/// signatures name an access key id. A value without a scheme is a raw secret.
+/// carries a user and a password; a password of up to three characters, or one of
+/// those that clients send for none (`x-oauth-basic`, `api_token`, `unused`, ...),
+/// means that the secret stands in place of the user. AWS signatures name an access
+/// key id. A value without a scheme is a raw secret.
 /// None if there is no credential, or only what a proxy writes over one.
 pub fn authorization(header: &str) -> Option<Authorization<'_>> {
     let header = header.trim();
@@ -124,15 +125,99 @@ fn basic(encoded: &str) -> Authorization<'_> {
     let user = text[..colon].to_owned();
     let password = text[colon + 1..].to_owned();
     text.zeroize();
-    match password.as_str() {
-        // Stripe and GitHub take the key as the user name.
-        "" | "x-oauth-basic" => Authorization { value: SecretText(Cow::Owned(user)), ..raw },
-        _ => Authorization {
-            value: SecretText(Cow::Owned(password)),
-            user: (!user.is_empty()).then_some(Cow::Owned(user)),
-            ..raw
-        },
+    // Stripe, GitHub, Toggl and others take the key as the user name.
+    if is_no_password(&password) && !user.is_empty() {
+        return Authorization { value: SecretText(Cow::Owned(user)), ..raw };
     }
+    Authorization {
+        value: SecretText(Cow::Owned(password)),
+        user: (!user.is_empty()).then_some(Cow::Owned(user)),
+        ..raw
+    }
+}
+
+/// Longest password that is taken for none, in characters: no real one is as short.
+const LONGEST_DUMMY: usize = 3;
+
+/// What documentation tells clients to send where the key is the user name.
+const DUMMIES: &[&str] = &[
+    "x-oauth-basic",
+    "x-oauth-token",
+    "x-token-auth",
+    "api_token",
+    "apitoken",
+    "api-token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "anystring",
+    "anything",
+    "blank",
+    "dummy",
+    "empty",
+    "ignored",
+    "none",
+    "nopassword",
+    "notused",
+    "null",
+    "undefined",
+    "unused",
+];
+
+fn is_no_password(password: &str) -> bool {
+    password.chars().count() <= LONGEST_DUMMY
+        || DUMMIES.iter().any(|it| password.eq_ignore_ascii_case(it))
+}
+
+/// Shortest user name that is taken for a key, in bytes; of hexadecimal digits alone it
+/// must be longer, since databases number users with shorter ones.
+const SHORTEST_KEY: usize = 20;
+const SHORTEST_HEX_KEY: usize = 32;
+
+/// True if a user name looks like a key that chance made, not like a name: it must not be
+/// shown, and may be the credential.
+///
+/// That is a text of 20 characters and more, of letters, digits, `_`, `-`, `.`, `~`, `+`,
+/// `/` and `=`, in which lower case, upper case and digits change places more often than in
+/// words: from one character to the next at least one time in four where it has two digits
+/// and letters, else two times in five. UUIDs and AWS's ids are public, 32 characters are
+/// asked of hexadecimal digits in one case, and an address has `@`. Names of words and
+/// numbers (`svc-backup-2024-prod-eu`) stay names.
+pub fn is_secret_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let in_alphabet = |it: &u8| it.is_ascii_alphanumeric() || b"_-.~+/=".contains(it);
+    if bytes.len() < SHORTEST_KEY || !bytes.iter().all(in_alphabet) || is_public_id(name) {
+        return false;
+    }
+    let is_hex = |upper: bool| {
+        let letter = if upper { b'A'..=b'F' } else { b'a'..=b'f' };
+        bytes.iter().all(|it| it.is_ascii_digit() || letter.contains(it))
+    };
+    if bytes.len() < SHORTEST_HEX_KEY && (is_hex(false) || is_hex(true)) {
+        return false;
+    }
+    let class = |it: u8| match it {
+        b'0'..=b'9' => Some(0),
+        b'a'..=b'z' => Some(1),
+        b'A'..=b'Z' => Some(2),
+        _ => None,
+    };
+    let of_class = |wanted: u8| bytes.iter().filter(|it| class(**it) == Some(wanted)).count();
+    let (digits, letters) = (of_class(0), of_class(1) + of_class(2));
+    let changes = bytes.windows(2).filter(|it| {
+        let (left, right) = (class(it[0]), class(it[1]));
+        left.is_some() && right.is_some() && left != right
+    });
+    let share = changes.count() * 100 / (bytes.len() - 1);
+    letters > 0 && (share >= 40 || (digits >= 2 && share >= 25))
+}
+
+/// UUIDs, and AWS's ids of keys, users and roles.
+fn is_public_id(name: &str) -> bool {
+    let groups = name.split('-').map(str::len);
+    let is_uuid = groups.eq([8, 4, 4, 4, 12]);
+    let is_aws = ["AKIA", "ASIA", "AIDA", "AROA"].iter().any(|it| name.starts_with(it));
+    is_uuid || (is_aws && crate::kind::is_aws_key_id(name))
 }
 
 /// Decodes base64 of either alphabet, with or without padding.
@@ -168,16 +253,116 @@ fn aws_key_id<'a>(scheme: &str, rest: &'a str) -> Option<Authorization<'a>> {
 /// Takes a whole URL, a path with a query, or a query alone. What stands in the
 /// fragment was never sent to a server.
 pub fn query_parameter<'a>(url: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    let before_fragment = url.split('#').next()?;
-    let query = match before_fragment.split_once('?') {
-        Some((_, query)) => query,
-        None if before_fragment.starts_with('/') || before_fragment.contains("://") => return None,
-        None => before_fragment,
-    };
-    query.split('&').find_map(|pair| {
+    query(url)?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
         (key == name || form_decode(key) == name).then(|| form_decode(value))
     })
+}
+
+fn query(url: &str) -> Option<&str> {
+    let before_fragment = url.split('#').next()?;
+    let (begin, query) = match before_fragment.split_once('?') {
+        Some((begin, query)) => (begin, Some(query)),
+        None => (before_fragment, None),
+    };
+    // A query alone may hold a URL, or a question mark, in its values.
+    let name = begin.split(['=', '&']).next().unwrap_or(begin);
+    let is_url = begin.starts_with('/') || name.contains("://");
+    if is_url || (query.is_some() && name.len() == begin.len()) {
+        return query;
+    }
+    Some(before_fragment)
+}
+
+/// Query parameters that hold a secret, in lower case and without `-` and `_`.
+/// `queries/README.md` lists them.
+const SECRET_PARAMETERS: &[&str] = &[
+    "key",
+    "apikey",
+    "xapikey",
+    "apitoken",
+    "apisecret",
+    "appkey",
+    "applicationkey",
+    "accesskey",
+    "secretkey",
+    "authkey",
+    "subscriptionkey",
+    "token",
+    "accesstoken",
+    "privatetoken",
+    "authtoken",
+    "xauthtoken",
+    "oauthtoken",
+    "bearertoken",
+    "jobtoken",
+    "refreshtoken",
+    "jwt",
+    "auth",
+    "authorization",
+    "secret",
+    "clientsecret",
+    "password",
+];
+
+/// Shortest `code` that is taken for a key of Azure Functions, in bytes.
+const SHORTEST_CODE: usize = 20;
+
+/// Returns the secrets in the query of a URL, decoded, in their order and each once.
+///
+/// Takes what [`query_parameter`] takes. Names are compared without case, `-` and `_`.
+/// Parameters are separated by `&`, `&amp;` and by a `;` with a name and `=` behind it.
+/// Values that are absent or masked are none. `code` is a key of Azure Functions where it
+/// is long and the query has no `state`, with which it would be a code of OAuth, good for
+/// once. Signatures (`sig`, `X-Amz-Signature`) are of one request and no credential.
+pub fn query_secrets(url: &str) -> Vec<SecretText<'_>> {
+    let mut secrets: Vec<SecretText<'_>> = Vec::new();
+    let Some(query) = query(url).filter(|it| it.contains('=')) else { return secrets };
+    let pairs = || query.split('&').flat_map(separate).filter_map(|it| it.split_once('='));
+    for (name, value) in pairs() {
+        let is_secret = match &*squeeze(name) {
+            "code" => value.len() >= SHORTEST_CODE && !pairs().any(|it| squeeze(it.0) == "state"),
+            name => SECRET_PARAMETERS.contains(&name),
+        };
+        if !is_secret {
+            continue;
+        }
+        let value = SecretText(form_decode(value));
+        if !is_absent(&value) && !is_masked(&value) && !secrets.contains(&value) {
+            secrets.push(value);
+        }
+    }
+    secrets
+}
+
+/// The parameters that `;` separates: `x=1;key=2` is two, `key=a;b` is one.
+fn separate(pairs: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(pairs);
+    std::iter::from_fn(move || {
+        let pairs = rest?;
+        let end = pairs.match_indices(';').map(|it| it.0).find(|at| is_pair(&pairs[at + 1..]));
+        rest = end.map(|at| &pairs[at + 1..]);
+        Some(end.map_or(pairs, |at| &pairs[..at]))
+    })
+}
+
+fn is_pair(text: &str) -> bool {
+    let is_name = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.' | b'%');
+    let length = text.bytes().take_while(|it| is_name(*it)).count();
+    length > 0 && text[length..].starts_with('=')
+}
+
+fn squeeze(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|it| it.is_ascii_lowercase()) {
+        return Cow::Borrowed(name);
+    }
+    let name = form_decode(name);
+    Cow::Owned(
+        name.chars()
+            .filter(|it| !matches!(it, '-' | '_'))
+            .map(|it| it.to_ascii_lowercase())
+            .collect(),
+    )
 }
 
 fn form_decode(text: &str) -> Cow<'_, str> {
@@ -224,163 +409,5 @@ fn code(status: &str) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
-    use data_encoding::BASE64;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn parts(header: &str) -> Option<(&'static str, String, Option<String>)> {
-        authorization(header).map(|it| {
-            let user = it.user.as_deref().map(str::to_owned);
-            (it.kind, it.value.to_string(), user)
-        })
-    }
-
-    fn secret_of(header: &str) -> Option<String> {
-        parts(header).map(|it| it.1)
-    }
-
-    #[test]
-    fn a_bearer_token_is_a_raw_secret() {
-        for header in [
-            "Bearer made-up-1",
-            "bearer  made-up-1",
-            "token made-up-1",
-            "SSWS made-up-1",
-            "ApiKey made-up-1",
-            "Token token=\"made-up-1\", email=\"a@b\"",
-            "made-up-1",
-            " Bearer \"made-up-1\" ",
-        ] {
-            let expected = Some((SECRET_VALUE, "made-up-1".to_owned(), None));
-            assert_eq!(parts(header), expected, "{header}");
-        }
-    }
-
-    #[test]
-    fn basic_gives_password_and_user() {
-        let header = format!("Basic {}", BASE64.encode(b"deploy:made:up"));
-        let expected = (SECRET_VALUE, "made:up".to_owned(), Some("deploy".to_owned()));
-        assert_eq!(parts(&header), Some(expected));
-        let header = header.trim_end_matches('=').replace("Basic", "basic");
-        assert_eq!(secret_of(&header).as_deref(), Some("made:up"));
-    }
-
-    #[test]
-    fn a_key_in_place_of_the_user_is_the_secret() {
-        for text in ["sk_test_madeup:", "sk_test_madeup:x-oauth-basic", "sk_test_madeup"] {
-            let header = format!("Basic {}", BASE64.encode(text.as_bytes()));
-            let expected = Some((SECRET_VALUE, "sk_test_madeup".to_owned(), None));
-            assert_eq!(parts(&header), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_signed_request_names_its_access_key() {
-        for header in [
-            "AWS4-HMAC-SHA256 Credential=AKIA2222MADEUP333344/20260102/us-east-1/s3/aws4_request, \
-             SignedHeaders=host, Signature=00ff",
-            "AWS AKIA2222MADEUP333344:c2lnbmF0dXJl",
-        ] {
-            let expected = (AWS_ACCESS_KEY_ID, "AKIA2222MADEUP333344".to_owned(), None);
-            assert_eq!(parts(header), Some(expected));
-        }
-    }
-
-    #[test]
-    fn a_header_without_credential_is_none() {
-        for header in [
-            "",
-            "-",
-            "Bearer",
-            "Bearer -",
-            "Bearer ",
-            "Basic ****",
-            "[REDACTED]",
-            "Bearer null",
-            "Bearer undefined",
-            "Digest username=\"a\", response=\"b\"",
-            "Negotiate YIIabc",
-            "AWS4-HMAC-SHA256 SignedHeaders=host",
-        ] {
-            assert_eq!(parts(header), None, "{header}");
-        }
-    }
-
-    #[test]
-    fn a_secret_never_shows_in_debug() {
-        let header = format!("Basic {}", BASE64.encode(b"deploy:made-up-1"));
-        let shown = format!("{:?}", authorization(&header));
-        assert!(shown.contains("****") && !shown.contains("made-up-1"), "{shown}");
-    }
-
-    #[test]
-    fn a_query_parameter_is_decoded_and_the_first_one_wins() {
-        for (url, expected) in [
-            ("https://a.example/p?x=1&key=a%2Bb%20c", Some("a+b c")),
-            ("/p?key=1&key=2", Some("1")),
-            ("/p?monkey=1&key=2", Some("2")),
-            ("/p?k%65y=a+b", Some("a b")),
-            ("key=1&x=2", Some("1")),
-            ("/p?key=", Some("")),
-            ("/p?key", None),
-            ("/p#key=1", None),
-            ("/p?x=1#&key=1", None),
-            ("/key=1", None),
-            ("/p?Key=1", None),
-            ("", None),
-        ] {
-            assert_eq!(query_parameter(url, "key").as_deref(), expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn a_status_tells_what_became_of_the_credential() {
-        for (status, expected, class) in [
-            ("200", Outcome::Success, None),
-            ("101", Outcome::Success, None),
-            ("304", Outcome::Success, None),
-            ("401", Outcome::Rejected, Some("wrong_credential")),
-            ("407", Outcome::Rejected, Some("wrong_credential")),
-            ("403", Outcome::Denied, Some("not_allowed")),
-            ("429", Outcome::Success, Some("throttled")),
-            ("404", Outcome::Success, Some("request")),
-            ("499", Outcome::Success, Some("request")),
-            ("502", Outcome::Error, Some("backend_fault")),
-        ] {
-            assert_eq!(outcome(Some(status)), expected, "{status}");
-            assert_eq!(reason_class(status), class, "{status}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_status_of_an_answer_is_unknown() {
-        for status in
-            ["0", "000", "-1", "-", "", "100", "600", "4010", "40", "4xx", "+40", "４０１"]
-        {
-            assert_eq!(outcome(Some(status)), Outcome::Unknown, "{status}");
-            assert_eq!(reason_class(status), None, "{status}");
-        }
-        assert_eq!(outcome(None), Outcome::Unknown);
-    }
-
-    proptest! {
-        #[test]
-        fn no_header_or_url_makes_reading_panic(text: String, name: String) {
-            let _ = authorization(&text);
-            let _ = authorization(&format!("Basic {text}"));
-            let _ = query_parameter(&text, &name);
-            let _ = query_parameter(&format!("/?{text}"), &name);
-        }
-
-        #[test]
-        fn every_basic_password_comes_back(user in "[^:]{1,20}", password in "[!-~]{4,30}") {
-            prop_assume!(password != "x-oauth-basic");
-            let header = format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()));
-            let found = authorization(&header).unwrap();
-            prop_assert_eq!(&*found.value, password.as_str());
-            prop_assert_eq!(found.user.as_deref(), Some(user.as_str()));
-        }
-    }
-}
+#[path = "http_tests.rs"]
+mod tests;

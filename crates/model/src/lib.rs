@@ -15,7 +15,9 @@ pub mod user_agent;
 pub mod words;
 
 pub use fingerprint::{ContentHasher, CredentialUid, FingerprintError, FingerprintKey};
-pub use http::{Authorization, SecretText, authorization, query_parameter};
+pub use http::{
+    Authorization, SecretText, authorization, is_secret_name, query_parameter, query_secrets,
+};
 pub use kind::{is_absent, is_masked, is_public, public_value};
 pub use network::{clean_ip, network};
 pub use redact::Redactor;

@@ -34,7 +34,8 @@ pub struct WantedField {
     pub column: usize,
     /// Where the field is in the record.
     pub path: FieldPath,
-    /// Of several fields for one column, the lowest rank that is present and not null wins.
+    /// Of several fields for one column, the lowest rank that is present and not null wins;
+    /// one that is empty, `-` or a mask (`****`, `[FILTERED]`) only where no other is there.
     pub rank: u8,
 }
 
@@ -99,21 +100,17 @@ impl JsonExtractor {
     ) -> Result<usize, JsonError> {
         let end = walk::walk(&self.plan, &mut self.found, bytes, start)?;
         for (column, slots) in &self.plan.columns {
-            let values = slots.iter().map(|slot| self.found.slots[*slot as usize]);
-            for value in values {
-                match value {
-                    Slot::Unset => continue,
-                    Slot::Span { start, end } => columns.set_span(*column, buffer, start, end),
-                    Slot::Escaped { start, end } => {
-                        self.text.clear();
-                        text::unescape(&bytes[start..end], start, &mut self.text)?;
-                        columns.set_text(*column, &self.text);
-                    }
-                    Slot::Made { start, end } => {
-                        columns.set_text(*column, &self.found.made[start..end]);
-                    }
+            match self.found.chosen(slots, bytes) {
+                Slot::Unset => {}
+                Slot::Span { start, end } => columns.set_span(*column, buffer, start, end),
+                Slot::Escaped { start, end } => {
+                    self.text.clear();
+                    text::unescape(&bytes[start..end], start, &mut self.text)?;
+                    columns.set_text(*column, &self.text);
                 }
-                break;
+                Slot::Made { start, end } => {
+                    columns.set_text(*column, &self.found.made[start..end]);
+                }
             }
         }
         Ok(end)

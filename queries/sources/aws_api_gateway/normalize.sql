@@ -18,10 +18,13 @@
 -- checked for the connection; the others have further rows. What
 -- stands as access key is one only if it looks like one: AWS does not document
 -- `$context.identity.accessKey`.
--- Clients may choose `requestId`: an id counts only together with the time.
+-- Clients may choose `requestId`: two records are one event only where the id,
+-- the time and what the log says of the request and its credentials are the same.
 -- A connection over WebSocket is its `$connect`; each message is a use too.
 SELECT
-    CASE WHEN "request_id" NOT IN ('', '-') THEN concat("request_id", ' ', "time") END AS native_uid,
+    CASE WHEN "request_id" NOT IN ('', '-') THEN concat("request_id", ' ', "time", chr(31), concat_ws(chr(31),
+        "method", "route", "domain", "status", "ip", "user_agent", "api_key", "api_key_id", "access_key", "token_id",
+        "certificate_serial", "user_arn", "caller", "authorizer_principal", "subject")) END AS native_uid,
     parse_time("time") AS event_time,
     -- Routes of HTTP APIs begin with their method.
     CASE

@@ -44,12 +44,7 @@ SELECT
     END AS reason_class,
     CASE
         WHEN "connection" IS NOT NULL THEN "serial"
-        WHEN "url" LIKE '%?%' THEN COALESCE(
-            NULLIF(query_parameter("url", 'api_key'), ''),
-            NULLIF(query_parameter("url", 'apikey'), ''),
-            NULLIF(query_parameter("url", 'access_token'), ''),
-            NULLIF(query_parameter("url", 'token'), ''),
-            query_parameter("url", 'key'))
+        WHEN "url" LIKE '%?%' THEN query_secret("url", '1')
     END AS credential_value,
     CASE WHEN "connection" IS NOT NULL THEN 'x509_serial' ELSE 'secret_value' END AS credential_kind,
     NULLIF("subject", '-') AS principal,

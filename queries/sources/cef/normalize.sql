@@ -49,10 +49,7 @@ SELECT
     CASE
         WHEN authorization_value("authorization") IS NOT NULL THEN authorization_value("authorization")
         WHEN "api_key_id" IS NOT NULL THEN "api_key_id"
-        ELSE COALESCE(
-            query_parameter("extension.request", 'api_key'),
-            query_parameter("extension.request", 'apikey'),
-            query_parameter("extension.request", 'access_token'))
+        ELSE query_secret("extension.request", '1')
     END AS credential_value,
     CASE
         WHEN authorization_value("authorization") IS NOT NULL THEN authorization_kind("authorization")
@@ -70,6 +67,4 @@ SELECT
 FROM raw
 WHERE "cef" IS NOT NULL
     AND ("extension" IS NULL OR "user" IS NOT NULL OR "api_key_id" IS NOT NULL OR "authorization" IS NOT NULL
-        OR query_parameter("extension.request", 'api_key') IS NOT NULL
-        OR query_parameter("extension.request", 'apikey') IS NOT NULL
-        OR query_parameter("extension.request", 'access_token') IS NOT NULL)
+        OR query_secret("extension.request", '1') IS NOT NULL)

@@ -42,23 +42,14 @@ SELECT
         WHEN "api_key" <> '' THEN "api_key"
         WHEN "access_client_id" <> '' THEN "access_client_id"
         ELSE COALESCE(
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'api_key'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'apikey'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'access_token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'key'), ''),
+            query_secret(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, '1'),
             NULLIF("ClientMTLSAuthCertFingerprint", ''))
     END AS credential_value,
     CASE
         WHEN authorization_value("authorization") IS NOT NULL THEN authorization_kind("authorization")
         WHEN "api_key" <> '' THEN 'secret_value'
         WHEN "access_client_id" <> '' THEN 'api_key_id'
-        WHEN COALESCE(
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'api_key'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'apikey'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'access_token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, 'key'), '')) IS NOT NULL THEN 'secret_value'
+        WHEN query_secret(CASE WHEN "uri" LIKE '%?%' THEN "uri" END, '1') IS NOT NULL THEN 'secret_value'
         ELSE 'x509_sha256'
     END AS credential_kind,
 

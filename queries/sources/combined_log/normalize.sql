@@ -10,6 +10,8 @@
 -- reason. Apache says that the user of a 401 may be bogus; nginx logs a user
 -- that nobody checked. Both are shown as principals, as the log escapes them:
 -- `\x22` or `\"` for a quote, `\xc3\xbc` for what is not ASCII.
+-- A user name that looks like a random key is one, and never the principal: some
+-- services take the key as the user name of Basic authentication.
 -- There is no native id: the same line at the same place of the same file is
 -- the same event.
 SELECT
@@ -18,15 +20,9 @@ SELECT
     http_outcome("status") AS outcome,
     CASE WHEN "status" LIKE '4__' OR "status" LIKE '5__' THEN "status" END AS reason,
     http_reason_class("status") AS reason_class,
-    CASE WHEN "uri" LIKE '%?%' THEN COALESCE(
-        NULLIF(query_parameter("uri", 'api_key'), ''),
-        NULLIF(query_parameter("uri", 'apikey'), ''),
-        NULLIF(query_parameter("uri", 'access_token'), ''),
-        NULLIF(query_parameter("uri", 'private_token'), ''),
-        NULLIF(query_parameter("uri", 'token'), ''),
-        query_parameter("uri", 'key')) END AS credential_value,
+    CASE WHEN "uri" LIKE '%?%' THEN query_secret("uri", '1') END AS credential_value,
     'secret_value' AS credential_kind,
-    CASE WHEN "user" NOT IN ('-', '', '""') THEN "user" END AS principal,
+    CASE WHEN "user" NOT IN ('-', '', '""') THEN user_name("user") END AS principal,
     -- A list of forwarded addresses begins with the client.
     CASE WHEN "client" NOT IN ('-', 'unix:') THEN btrim(split_part("client", ',', 1)) END AS source_ip,
     NULLIF(NULLIF("user_agent", '-'), '') AS user_agent,

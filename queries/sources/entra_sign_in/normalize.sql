@@ -110,7 +110,8 @@ SELECT
     END AS user_agent,
     lower("tenant") AS account,
     NULLIF("resource_name", '') AS service,
-    NULLIF("resource", '') AS resource
+    -- That of the envelope is the tenant.
+    CASE WHEN "resource" <> '' AND "resource" NOT LIKE '/tenants/%' THEN "resource" END AS resource
 FROM raw
 -- Diagnostic exports may mix categories.
 WHERE "category" LIKE '%SignInLogs' OR ("category" IS NULL AND "app" IS NOT NULL)

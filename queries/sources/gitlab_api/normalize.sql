@@ -16,9 +16,10 @@
 -- GitLab answers 404 where a token may not know that something exists: a use.
 -- 401 to `internal/allowed` denies a key that GitLab knows. A request without
 -- user or token shows nobody: `unknown`. A correlation id spans several
--- requests: the time is part of the event's id.
+-- requests: the time and what tells one from another are part of the event's id.
 SELECT
-    "correlation_id" || '/' || "time" AS native_uid,
+    "correlation_id" || '/' || "time" || chr(31) || concat_ws(chr(31), "method", "endpoint", "path", "status",
+        "fail_token", "token_type", "token_id", "ssh_key", "user", "client", "address") AS native_uid,
     parse_time("time") AS event_time,
     CASE
         WHEN "endpoint" = 'Oauth::TokensController' THEN 'token_exchange'

@@ -11,7 +11,8 @@
 -- keys. Give the log the --scope of its instance. A certificate has no number:
 -- only its user is named.
 SELECT
-    CASE WHEN "correlation_id" <> '' THEN concat("correlation_id", '/', "time") END AS native_uid,
+    CASE WHEN "correlation_id" <> '' THEN concat("correlation_id", '/', "time", chr(31), concat_ws(chr(31),
+        "command", "gl_key_id", "username", "remote_ip", "gl_project_path")) END AS native_uid,
     parse_time("time") AS event_time,
     "command" AS action,
     'success' AS outcome,

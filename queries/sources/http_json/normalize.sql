@@ -13,14 +13,21 @@
 -- A header that was emptied (Caddy writes `[]` for what it redacts) is none.
 -- Caddy names a client certificate by its serial number in decimal, which is a
 -- kind of its own. A request that nobody answered has status 0: `unknown`.
+-- A user name that looks like a random key is one (Freshdesk, Toggl and others
+-- take it so): it is never the principal.
 -- A request that presents several credentials has a further row for each: the
 -- files beside this one. Where a certificate was refused and the request let
 -- through, or one of two credentials refused the request, the log does not say
 -- which: the outcome is that of the request, for all of them.
--- Clients choose request ids and send them again when they retry: the id
--- counts only together with the time as written, and only where there is one.
+-- Request ids travel through several hops, and clients choose them and send them
+-- again when they retry: two records are one event only where the id, the time
+-- as written and all that the log says of the request and its credentials are
+-- the same, and only where there is an id.
 SELECT
-    CASE WHEN "request_id" NOT IN ('', '-') THEN concat("request_id", ' ', "time") END AS native_uid,
+    CASE WHEN "request_id" NOT IN ('', '-') THEN concat("request_id", ' ', "time", chr(31), concat_ws(chr(31),
+        "method", "host", "uri", "query", "status", "client", "user", "user_agent", "authorization", "api_key",
+        "auth_token", "api_key_id", "jwt_id", "certificate_sha256", "certificate_sha1", "certificate_serial",
+        "certificate_serial_decimal", "certificate_subject", "spiffe")) END AS native_uid,
     parse_time("time") AS event_time,
     "method" AS action,
     http_outcome("status") AS outcome,
@@ -33,11 +40,7 @@ SELECT
         WHEN "api_key_id" NOT IN ('', '-') THEN "api_key_id"
         WHEN "jwt_id" NOT IN ('', '-') THEN "jwt_id"
         ELSE COALESCE(
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key'), ''),
+            query_secret(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, '1'),
             CASE WHEN "certificate_sha256" NOT IN ('', '-') THEN "certificate_sha256" END,
             CASE WHEN "certificate_sha1" NOT IN ('', '-') THEN "certificate_sha1" END,
             CASE WHEN "certificate_serial" NOT IN ('', '-') THEN "certificate_serial" END,
@@ -50,12 +53,7 @@ SELECT
         WHEN "jwt_id" NOT IN ('', '-') THEN 'jwt_id'
         WHEN COALESCE("certificate_sha256", "certificate_sha1", "certificate_serial", "certificate_serial_decimal") IS NULL
             THEN 'secret_value'
-        WHEN COALESCE(
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'api_key'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'apikey'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'access_token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'token'), ''),
-            NULLIF(query_parameter(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, 'key'), '')) IS NOT NULL THEN 'secret_value'
+        WHEN query_secret(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, '1') IS NOT NULL THEN 'secret_value'
         WHEN "certificate_sha256" NOT IN ('', '-') THEN 'x509_sha256'
         WHEN "certificate_sha1" NOT IN ('', '-') THEN 'x509_sha1'
         WHEN "certificate_serial" NOT IN ('', '-') THEN 'x509_serial'
@@ -64,7 +62,7 @@ SELECT
 
     COALESCE(
         authorization_user("authorization"),
-        CASE WHEN "user" NOT IN ('', '-') THEN "user" END,
+        CASE WHEN "user" NOT IN ('', '-') THEN user_name("user") END,
         NULLIF("certificate_subject", '-')) AS principal,
     CASE WHEN "spiffe" LIKE 'spiffe://%' THEN "spiffe" END AS workload,
     CASE WHEN "spiffe" LIKE 'spiffe://%' THEN 'downstream_peer_uri_san' END AS workload_evidence,

@@ -44,8 +44,7 @@ SELECT
         ELSE 'not_allowed'
     END AS reason_class,
 
-    COALESCE("api_key_id", query_parameter("url", 'api_key'), query_parameter("url", 'apikey'),
-        query_parameter("url", 'access_token')) AS credential_value,
+    COALESCE("api_key_id", query_secret("url", '1')) AS credential_value,
     CASE WHEN "api_key_id" IS NOT NULL THEN 'api_key_id' ELSE 'secret_value' END AS credential_kind,
 
     "user" AS principal,
@@ -57,5 +56,4 @@ SELECT
 FROM raw
 WHERE "leef" IS NOT NULL
     AND ("attributes" IS NULL OR "user" IS NOT NULL OR "api_key_id" IS NOT NULL
-        OR query_parameter("url", 'api_key') IS NOT NULL OR query_parameter("url", 'apikey') IS NOT NULL
-        OR query_parameter("url", 'access_token') IS NOT NULL)
+        OR query_secret("url", '1') IS NOT NULL)

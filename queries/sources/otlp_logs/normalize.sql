@@ -45,10 +45,7 @@ SELECT
     CASE
         WHEN authorization_value("authorization") IS NOT NULL THEN authorization_value("authorization")
         WHEN "api_key" <> '' THEN "api_key"
-        ELSE COALESCE(
-            query_parameter(COALESCE("url", "query"), 'api_key'),
-            query_parameter(COALESCE("url", "query"), 'apikey'),
-            query_parameter(COALESCE("url", "query"), 'access_token'))
+        ELSE query_secret(COALESCE("url", "query"), '1')
     END AS credential_value,
     CASE
         WHEN authorization_value("authorization") IS NOT NULL THEN authorization_kind("authorization")

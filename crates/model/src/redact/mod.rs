@@ -6,7 +6,8 @@
 //! clean: one pass of a keyword automaton tells.
 //!
 //! What it cannot find: a secret of no known shape that no name announces and no
-//! registry knows, a secret cut into pieces, and encodings other than these.
+//! registry knows, a secret cut into pieces or with letters behind it, and encodings
+//! other than these.
 
 mod assign;
 mod memo;
@@ -173,12 +174,16 @@ impl Redactor {
         if !self.known.is_empty() {
             known_candidates(bytes, |start, end| {
                 let token = &bytes[start..end];
-                let mut uid = None;
+                let mut known = None;
                 self.clean.tokens.is_clean(token, || {
-                    uid = Some(self.key.secret(token)).filter(|it| self.known.contains(it));
-                    uid.is_none()
+                    let mut starts = std::iter::once(0).chain(glued_starts(token));
+                    known = starts.find_map(|at| {
+                        let uid = self.key.secret(&token[at..]);
+                        self.known.contains(&uid).then_some((start + at, uid))
+                    });
+                    known.is_none()
                 });
-                if let Some(uid) = uid {
+                if let Some((start, uid)) = known {
                     let (start, end) = view.origin(start, end);
                     hits.push(Hit { start, end, rank: RANK_KNOWN, label: KNOWN_TYPE, uid });
                 }
@@ -334,6 +339,35 @@ fn looks_random(text: &[u8]) -> bool {
         && text.iter().any(u8::is_ascii_uppercase)
         && text.iter().any(u8::is_ascii_lowercase)
         && text.iter().any(u8::is_ascii_digit)
+}
+
+/// Shortest known secret that is looked for behind letters, in bytes.
+const SHORTEST_GLUED: usize = 16;
+/// Each of so many first bytes of a token may end what stands before a secret.
+const GLUE_BYTES: usize = 8;
+/// How many ends of one token are looked up.
+const GLUED_MAX: usize = 16;
+
+/// Where in a token a known secret may begin behind letters, as in `/bot<TOKEN>/sendMessage`
+/// and `key_<KEY>`: after each of the first bytes, then where letters, capitals, digits and
+/// marks change. Nowhere in UUIDs and numbers, which are many and have no letters before
+/// them, nor in what has no digit.
+///
+/// What it cannot find: a secret with letters behind it, and one behind a long word that
+/// ends in the kind of character with which the secret begins.
+fn glued_starts(token: &[u8]) -> impl Iterator<Item = usize> {
+    let class = |it: u8| match it {
+        b'0'..=b'9' => 0,
+        b'a'..=b'z' => 1,
+        b'A'..=b'Z' => 2,
+        _ => 3,
+    };
+    let is_id = token.iter().all(|it| it.is_ascii_hexdigit() || *it == b'-');
+    let may_hide = !is_id && token.iter().any(u8::is_ascii_digit);
+    let last = if may_hide { token.len().saturating_sub(SHORTEST_GLUED) } else { 0 };
+    (1..=last)
+        .filter(move |at| *at <= GLUE_BYTES || class(token[at - 1]) != class(token[*at]))
+        .take(GLUED_MAX)
 }
 
 /// False for what is too short or plainly a word or a number; saves most look-ups.

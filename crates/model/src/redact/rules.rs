@@ -30,6 +30,8 @@ enum How {
     Shape(&'static str),
     /// Like `Shape`, but only where a word begins, and with digits and both cases in it.
     Token(&'static str),
+    /// Like `Token`, but anywhere: `x_eyJ...`.
+    Inner(&'static str),
     /// The keyword is, or ends, a name; the secret is the value given to it.
     Value(Strength),
     /// The keyword is an authentication scheme; the secret follows.
@@ -38,7 +40,7 @@ enum How {
     UserInfo,
 }
 
-use How::{Scheme, Shape, Token, UserInfo, Value};
+use How::{Inner, Scheme, Shape, Token, UserInfo, Value};
 
 const fn rule(
     name: &'static str,
@@ -84,7 +86,7 @@ static RULES: &[Rule] = &[
         Token(r"[sbr]\.[A-Za-z0-9]{24,}(?:\.[A-Za-z0-9]{5,})?")),
     rule("jwt", "JSON web tokens, signed or encrypted",
         &["eyj"],
-        Token(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{0,}(?:\.[A-Za-z0-9_-]+){1,3}")),
+        Inner(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{0,}(?:\.[A-Za-z0-9_-]+){1,3}")),
     rule("stripe_key", "Stripe secret and restricted keys, webhook secrets",
         &["sk_live_", "sk_test_", "sk_prod_", "rk_live_", "rk_test_", "rk_prod_", "whsec_"],
         Shape(r"(?:(?:sk|rk)_(?:live|test|prod)_|whsec_)[A-Za-z0-9+/=]{10,}")),
@@ -139,6 +141,9 @@ static RULES: &[Rule] = &[
     rule("databricks_token", "Databricks tokens",
         &["dapi"],
         Shape(r"dapi[a-f0-9]{32}(?:-\d)?")),
+    rule("telegram_token", "tokens of Telegram bots, with the `bot` before them",
+        &["bot"],
+        Token(r"bot\d{6,12}:[A-Za-z0-9_-]{30,}")),
     rule("doppler_token", "Doppler tokens",
         &["dp.pt.", "dp.st.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit."],
         Shape(r"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z0-9_-]+\.)?[A-Za-z0-9]{30,}")),
@@ -243,7 +248,7 @@ impl Compiled {
         let shapes = RULES
             .iter()
             .map(|rule| match rule.how {
-                Shape(shape) | Token(shape) => {
+                Shape(shape) | Token(shape) | Inner(shape) => {
                     let anchored = format!(r"(?-u)\A(?:{shape})");
                     Some(Regex::new(&anchored).expect("the shapes are constants"))
                 }
@@ -293,7 +298,7 @@ impl Compiled {
         match RULES[index].how {
             Shape(_) => self.shape(index, text, from),
             Token(_) if !begins_word(text, from) => None,
-            Token(_) => {
+            Token(_) | Inner(_) => {
                 self.shape(index, text, from).filter(|it| is_mixed(&text[it.start..it.end]))
             }
             Value(strength) => assign::value_of_name(text, from, to, strength),

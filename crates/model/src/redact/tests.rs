@@ -54,6 +54,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("tailscale_key", "", "tskey-(api|auth)-[A-Za-z0-9]{12}-[A-Za-z0-9]{32}", ""),
     ("digitalocean_token", "", "do[opr]_v1_[a-f0-9]{64}", ""),
     ("databricks_token", "", "dapi[a-f0-9]{32}", ""),
+    ("telegram_token", "/", "bot[0-9]{10}:AA[A-Za-z0-9_-]{33}", "/sendMessage"),
     ("doppler_token", "", "dp\\.(pt|ct|sa)\\.[A-Za-z0-9]{43}", ""),
     ("grafana_token", "", "glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}", ""),
     ("atlassian_token", "", "ATATT3[A-Za-z0-9_-]{180}", ""),
@@ -479,4 +480,45 @@ proptest! {
             prop_assert!(!survives(&clean, &secret), "{}: {} in {} became {}", form, secret, encoded, clean);
         }
     }
+}
+
+#[test]
+fn a_known_secret_behind_letters_is_found() {
+    let telegram = "1234567890:AAHx9Yq2Lk8Rt5Wv7Zb3Nc6Md4Pf0Gh1Js2";
+    let key = "Ab3dEf6hIj9kLm2nOp5qRs8t";
+    let redactor = redactor_knowing(&[telegram, key]);
+    for (text, secret) in [
+        ("/bot1234567890:AAHx9Yq2Lk8Rt5Wv7Zb3Nc6Md4Pf0Gh1Js2/sendMessage", telegram),
+        (
+            "https://api.example.com/bot1234567890:AAHx9Yq2Lk8Rt5Wv7Zb3Nc6Md4Pf0Gh1Js2/x?y=1",
+            telegram,
+        ),
+        ("/p/x_Ab3dEf6hIj9kLm2nOp5qRs8t", key),
+        ("/p/longprefixAb3dEf6hIj9kLm2nOp5qRs8t/q", key),
+        ("v1Ab3dEf6hIj9kLm2nOp5qRs8t", key),
+    ] {
+        let clean = redactor.redact(text);
+        assert!(clean.contains(&mark(KNOWN_TYPE, secret)), "{text} became {clean}");
+        assert!(!clean.contains(&secret[12..]), "{clean}");
+    }
+}
+
+#[test]
+fn a_token_that_nobody_knows_stays_behind_letters_only_where_it_has_no_shape() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlc2lnbmF0dXJl";
+    assert_eq!(redactor().redact(&format!("/p/x_{jwt}")), format!("/p/x_{}", mark("jwt", jwt)));
+    assert_eq!(redactor().redact(&format!("/p/keys{jwt}")), format!("/p/keys{}", mark("jwt", jwt)));
+    let bot = "/bot1234567890:AAHx9Yq2Lk8Rt5Wv7Zb3Nc6Md4Pf0Gh1Js2/getMe";
+    assert!(redactor().redact(bot).starts_with("/[telegram_token:"));
+    for text in ["/app/MonkeyJsonMapper.class.js", "/robot123456:start", "keyJson.read.x"] {
+        assert_eq!(redactor().redact(text), text);
+    }
+}
+
+#[test]
+fn a_token_is_looked_up_a_bounded_number_of_times() {
+    let long = "aB3_".repeat(256);
+    assert_eq!(glued_starts(long.as_bytes()).count(), GLUED_MAX);
+    assert_eq!(glued_starts(b"0f8fad5b-d9cb-469f-a165-70867728950e").count(), 0);
+    assert_eq!(glued_starts(b"short1").count(), 0);
 }

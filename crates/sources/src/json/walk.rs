@@ -44,6 +44,36 @@ impl Found {
     pub(super) fn new(slot_count: usize) -> Self {
         Self { slots: vec![Slot::Unset; slot_count], ..Self::default() }
     }
+
+    /// Of the slots of one column, the first that is set; one that says nothing gives way.
+    pub(super) fn chosen(&self, slots: &[u32], bytes: &[u8]) -> Slot {
+        let slot = |it: &u32| self.slots[*it as usize];
+        let mut set = slots.iter().map(slot).filter(|it| *it != Slot::Unset);
+        let Some(first) = set.next() else { return Slot::Unset };
+        // Most columns have one slot that is set.
+        let Some(second) = set.next() else { return first };
+        let says = |it: &Slot| match *it {
+            Slot::Span { start, end } => !says_nothing(&bytes[start..end]),
+            _ => true,
+        };
+        let mut all = [first, second].into_iter().chain(set);
+        all.find(says).unwrap_or(first)
+    }
+}
+
+/// Empty, or what loggers write where nothing was sent or over what they hide: `-`,
+/// `****`, `[FILTERED]`. It must not hide what stands under the field's next name.
+pub(super) fn says_nothing(text: &[u8]) -> bool {
+    if matches!(text, b"" | b"-") {
+        return true;
+    }
+    let is_bracket = |it: &u8| b"[]<>(){}".contains(it);
+    let from = text.iter().position(|it| !is_bracket(it)).unwrap_or(0);
+    let to = text.iter().rposition(|it| !is_bracket(it)).map_or(text.len(), |it| it + 1);
+    let bare = &text[from..to];
+    let words: [&[u8]; 4] = [b"redacted", b"filtered", b"masked", b"sanitized"];
+    words.iter().any(|it| bare.eq_ignore_ascii_case(it))
+        || (bare.len() >= 3 && bare.iter().all(|it| *it == b'*'))
 }
 
 /// An object that is being walked.

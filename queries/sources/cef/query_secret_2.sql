@@ -1,0 +1,6 @@
+-- cef, further row: the second secret in the query string.
+SELECT
+    query_secret("extension.request", '2') AS credential_value,
+    'secret_value' AS credential_kind
+FROM raw
+WHERE query_secret("extension.request", '2') IS NOT NULL

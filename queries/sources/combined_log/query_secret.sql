@@ -1,0 +1,7 @@
+-- combined_log, further row: the secret in the query string of a request that
+-- presents another credential too.
+SELECT
+    query_secret("uri", '1') AS credential_value,
+    'secret_value' AS credential_kind
+FROM raw
+WHERE query_secret("uri", '1') IS NOT NULL AND "uri" LIKE '%?%'

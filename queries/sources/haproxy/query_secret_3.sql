@@ -1,0 +1,6 @@
+-- haproxy, further row: the third secret in the query string.
+SELECT
+    query_secret(replace("uri", '#', '%'), '3') AS credential_value,
+    'secret_value' AS credential_kind
+FROM raw
+WHERE query_secret(replace("uri", '#', '%'), '3') IS NOT NULL AND "uri" LIKE '%?%' AND "version" IS NOT NULL

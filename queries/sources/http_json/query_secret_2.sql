@@ -1,0 +1,6 @@
+-- http_json, further row: the second secret in the query string.
+SELECT
+    query_secret(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, '2') AS credential_value,
+    'secret_value' AS credential_kind
+FROM raw
+WHERE query_secret(CASE WHEN "uri" LIKE '%?%' THEN "uri" ELSE NULLIF("query", '-') END, '2') IS NOT NULL

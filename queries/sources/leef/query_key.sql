@@ -1,9 +1,0 @@
--- leef, further row: the API key in the query string of a request that
--- presents another credential too.
-SELECT
-    COALESCE(
-        NULLIF(query_parameter("url", 'api_key'), ''),
-        NULLIF(query_parameter("url", 'apikey'), '')) AS credential_value,
-    'secret_value' AS credential_kind
-FROM raw
-WHERE "url" LIKE '%key=%'

@@ -1,9 +1,0 @@
--- otlp_logs, further row: the API key in the query string of a request that
--- presents another credential too.
-SELECT
-    COALESCE(
-        NULLIF(query_parameter(COALESCE("url", "query"), 'api_key'), ''),
-        NULLIF(query_parameter(COALESCE("url", "query"), 'apikey'), '')) AS credential_value,
-    'secret_value' AS credential_kind
-FROM raw
-WHERE COALESCE("url", "query") LIKE '%key=%'

@@ -1,0 +1,7 @@
+-- otlp_logs, further row: the secret in the query string of a request that
+-- presents another credential too.
+SELECT
+    query_secret(COALESCE("url", "query"), '1') AS credential_value,
+    'secret_value' AS credential_kind
+FROM raw
+WHERE query_secret(COALESCE("url", "query"), '1') IS NOT NULL

@@ -1,0 +1,6 @@
+-- otlp_logs, further row: the second secret in the query string.
+SELECT
+    query_secret(COALESCE("url", "query"), '2') AS credential_value,
+    'secret_value' AS credential_kind
+FROM raw
+WHERE query_secret(COALESCE("url", "query"), '2') IS NOT NULL

@@ -1,0 +1,6 @@
+-- otlp_logs, further row: the third secret in the query string.
+SELECT
+    query_secret(COALESCE("url", "query"), '3') AS credential_value,
+    'secret_value' AS credential_kind
+FROM raw
+WHERE query_secret(COALESCE("url", "query"), '3') IS NOT NULL

@@ -1,8 +1,0 @@
--- otlp_logs, further row: the token in the query string of a request that
--- presents another credential too.
-SELECT
-    COALESCE(
-        NULLIF(query_parameter(COALESCE("url", "query"), 'access_token'), '')) AS credential_value,
-    'secret_value' AS credential_kind
-FROM raw
-WHERE COALESCE("url", "query") LIKE '%token=%'
