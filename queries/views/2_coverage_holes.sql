@@ -1,11 +1,11 @@
 -- coverage_holes: spans in which a source, judged by its own past, should have spoken and did not.
 -- Answers: where may a use have gone unseen?
--- Reads: coverage, digest_holes, reject_holes, params (as_of_time)
+-- Reads: coverage, digest_holes, sequence_holes, reject_holes, params (as_of_time)
 -- Cannot show: holes of less than about an hour, since the past is kept by the hour; holes before
 -- the first and after the last event (that is the watermark); a source's own pauses of a kind
 -- that its past does not have yet, which are shown as holes.
--- Files that a provider lists and that were not read as delivered, and files with records that
--- could not be read, are holes too. The rest are found so:
+-- Files that a provider lists and that were not read as delivered, files that are missing from a
+-- sequence, and files with records that could not be read, are holes too. The rest are found so:
 -- The gaps are those between the events of one hour and the next one that has any. If the k longest
 -- are taken for holes, what is usual is the longest of the others but for 1 % of them and one, since
 -- every log has silences of its own. The k longest are holes if each is at least an hour and twice
@@ -68,3 +68,5 @@ UNION ALL
 SELECT source, source_scope, start_time, end_time, evidence FROM digest_holes
 UNION ALL
 SELECT source, source_scope, start_time, end_time, evidence FROM reject_holes
+UNION ALL
+SELECT source, source_scope, start_time, end_time, evidence FROM sequence_holes

@@ -129,6 +129,16 @@ impl Known {
         self.by_uid.get(self.by_path.get(path)?)
     }
 
+    /// The file with this identity.
+    pub fn get(&self, file_uid: &str) -> Option<&FileState> {
+        self.by_uid.get(file_uid)
+    }
+
+    /// All of them, in no order.
+    pub fn states(&self) -> impl Iterator<Item = &FileState> {
+        self.by_uid.values()
+    }
+
     /// Whether a file was read that is known by all it holds.
     pub fn has_content(&self, content_hash: &str) -> bool {
         self.by_head.contains_key(&(0, content_hash.to_owned()))

@@ -3,7 +3,8 @@
 //! Each step of a record's way has one module, named after the step:
 //! [`discover`], (decode and extract are `lastuse-sources`), [`normalize`],
 //! [`protect`], [`seen`] (dedupe), [`segment`] and [`derive`]; [`pipeline`]
-//! runs them. [`digests`] reads what says that all of a log was delivered.
+//! runs them. [`digests`] reads what says that all of a log was delivered, and `sequences` finds
+//! the files that are missing among numbered ones.
 
 pub mod catalog;
 mod clean;
@@ -24,6 +25,7 @@ pub mod rows;
 pub mod seen;
 pub mod segment;
 mod select;
+mod sequences;
 pub mod stored;
 mod worker;
 

@@ -28,6 +28,7 @@ use crate::files::{Counts, FileState, Known, file_rows};
 use crate::rows::{Rows, Value};
 use crate::seen::{Seen, Verdict};
 use crate::segment::{Segment, day_of};
+use crate::sequences::{Listing, gap_rows};
 use crate::stored::Stored;
 use crate::worker::{Chunk, Delivery, End, Message, Nothing, Pass, Shared};
 
@@ -176,6 +177,8 @@ impl Ingest<'_> {
             rejects: Rows::new(Table::Rejects),
             digests: Rows::new(Table::Digests),
             digest_rows: 0,
+            listing: Listing::default(),
+            gaps: Rows::new(Table::FileGaps),
             report: Report::default(),
             progress: Progress { inputs_total: inputs.len(), ..Progress::default() },
         };
@@ -232,6 +235,9 @@ struct Committer<'a> {
     rejects: Rows,
     digests: Rows,
     digest_rows: usize,
+    /// The inputs that were seen, and the files that are missing among them.
+    listing: Listing,
+    gaps: Rows,
     report: Report,
     progress: Progress,
 }
@@ -249,6 +255,9 @@ impl Committer<'_> {
                 }
                 self.take_inputs(&rest, receiver)
             })?;
+            if later.is_empty() {
+                self.find_gaps()?;
+            }
             self.commit()?;
             rest = later;
         }
@@ -318,6 +327,7 @@ impl Committer<'_> {
                     self.digest_rows += digest.row_count();
                     self.report.digests += 1;
                     self.touch(state);
+                    self.listing.add(&input.path, None);
                     if self.digest_rows >= DIGEST_ROWS {
                         self.commit()?;
                     }
@@ -335,9 +345,13 @@ impl Committer<'_> {
     fn note(&mut self, input: &Input, nothing: Nothing) {
         let path = input.path.clone();
         match nothing {
-            Nothing::AlreadyRead => self.report.unchanged += 1,
+            Nothing::AlreadyRead(file_uid) => {
+                self.listing.add(&input.path, file_uid);
+                self.report.unchanged += 1;
+            }
             Nothing::Later => {}
             Nothing::Unrecognised(reason) => {
+                self.listing.add(&input.path, None);
                 self.report.unrecognised.push((path, reason, input.named));
             }
             Nothing::Failed(reason) => self.report.failed.push((path, reason)),
@@ -345,8 +359,9 @@ impl Committer<'_> {
     }
 
     fn end_input(&mut self, input: &Input, mut state: FileState, end: End) {
-        if let Some(reason) = &end.failed {
-            self.report.failed.push((input.path.clone(), reason.clone()));
+        match &end.failed {
+            Some(reason) => self.report.failed.push((input.path.clone(), reason.clone())),
+            None => self.listing.add(&input.path, Some(state.file_uid.clone())),
         }
         if end.held_back {
             self.report.held_back.push(input.path.clone());
@@ -519,7 +534,7 @@ impl Committer<'_> {
 
     /// Writes the open segment and all that follows from it in one commit.
     fn commit(&mut self) -> Result<(), IngestError> {
-        if self.touched.is_empty() {
+        if self.touched.is_empty() && self.gaps.is_empty() {
             return Ok(());
         }
         self.take_back()?;
@@ -535,9 +550,10 @@ impl Committer<'_> {
         }
         let rejects = std::mem::replace(&mut self.rejects, Rows::new(Table::Rejects));
         let digests = std::mem::replace(&mut self.digests, Rows::new(Table::Digests));
+        let gaps = std::mem::replace(&mut self.gaps, Rows::new(Table::FileGaps));
         self.digest_rows = 0;
         let files = file_rows(self.writer.batch(), self.touched.values());
-        let small = [rejects, digests, files].into_iter().filter_map(Rows::finish);
+        let small = [rejects, digests, gaps, files].into_iter().filter_map(Rows::finish);
         for (table, batch) in derive(&segment, &order).into_iter().chain(small) {
             parts.push(self.writer.write_part(table, &batch)?);
         }
@@ -548,6 +564,19 @@ impl Committer<'_> {
         self.report.batches += 1;
         self.seen.committed(SEEN_BUDGET);
         self.days = self.ingest.days()?;
+        Ok(())
+    }
+
+    /// Finds the files that are missing among those of the whole run, for the last commit.
+    fn find_gaps(&mut self) -> Result<(), IngestError> {
+        if self.ingest.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let store = self.ingest.store;
+        let files = self.ingest.runtime.block_on(store.active_files(Table::FileGaps))?;
+        let stored = store.read(&files, Table::FileGaps, &[]).collect::<Result<Vec<_>, _>>()?;
+        let known = self.shared.known.read().unwrap_or_else(PoisonError::into_inner);
+        self.gaps = gap_rows(&self.listing, &known, &stored, &self.shared.redactor);
         Ok(())
     }
 

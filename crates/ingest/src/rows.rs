@@ -75,6 +75,11 @@ impl Rows {
         self.rows += 1;
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// The table and its rows, if there are any.
     pub fn finish(mut self) -> Option<(Table, RecordBatch)> {
         if self.rows == 0 {

@@ -75,8 +75,8 @@ pub(crate) struct End {
 
 /// Why an input had nothing to read.
 pub(crate) enum Nothing {
-    /// It was read before and is the same.
-    AlreadyRead,
+    /// It was read before and is the same: which file it is, unless it is a digest.
+    AlreadyRead(Option<String>),
     /// It begins like an input that is being read in this pass.
     Later,
     /// No source knows it.
@@ -201,8 +201,8 @@ fn read_input(
     claimed: &mut bool,
 ) -> Result<(), Nothing> {
     let shared = pass.shared;
-    if is_unchanged(shared, input) {
-        return Err(Nothing::AlreadyRead);
+    if let Some(file_uid) = unchanged(shared, input) {
+        return Err(Nothing::AlreadyRead(Some(file_uid)));
     }
     let mut decoder = open(shared, input)?;
     let (sample, whole) = decoder.head(SAMPLE_BYTES).map_err(|it| Nothing::Failed(chain(&it)))?;
@@ -240,9 +240,11 @@ fn read_input(
     Ok(())
 }
 
-fn is_unchanged(shared: &Shared<'_>, input: &Input) -> bool {
+/// Which file an input is, if it is as it was when it was last read.
+fn unchanged(shared: &Shared<'_>, input: &Input) -> Option<String> {
     let known = shared.known.read().unwrap_or_else(PoisonError::into_inner);
-    known.at_path(&input.path).is_some_and(|it| it.complete && it.is_as_found(input))
+    let state = known.at_path(&input.path).filter(|it| it.complete && it.is_as_found(input));
+    state.map(|it| it.file_uid.clone())
 }
 
 fn open(shared: &Shared<'_>, input: &Input) -> Result<Decoder, Nothing> {
@@ -304,7 +306,7 @@ fn find_place(
         known.with_head(&shared.key, head)
     };
     let mut decoder = decoder;
-    let mut shorter = false;
+    let mut longer = None;
     for candidate in candidates {
         let end = candidate.resume.offset;
         let (reached, tail) = go_to(&mut decoder, end).map_err(|it| Nothing::Failed(chain(&it)))?;
@@ -312,18 +314,19 @@ fn find_place(
         if reached == end && candidate.tail_hash.as_ref() == Some(&hash) {
             let at_end = decoder.head(1).is_ok_and(|it| it.0.is_empty());
             if at_end && candidate.complete {
-                return Err(Nothing::AlreadyRead);
+                return Err(Nothing::AlreadyRead(Some(candidate.file_uid)));
             }
             return Ok(Place { decoder, known: Some(candidate), tail });
         }
-        shorter |= reached < end;
+        if reached < end {
+            longer = Some(candidate.file_uid);
+        }
         decoder = open(shared, input)?;
     }
     // All that a shorter copy holds was read from the longer one.
-    if shorter {
-        Err(Nothing::AlreadyRead)
-    } else {
-        Ok(Place { decoder, known: None, tail: Vec::new() })
+    match longer {
+        Some(_) => Err(Nothing::AlreadyRead(longer)),
+        None => Ok(Place { decoder, known: None, tail: Vec::new() }),
     }
 }
 
@@ -432,7 +435,7 @@ fn read_digest(
         return Err(Nothing::Later);
     }
     if shared.known.read().unwrap_or_else(PoisonError::into_inner).has_content(&hash) {
-        return Err(Nothing::AlreadyRead);
+        return Err(Nothing::AlreadyRead(None));
     }
     let digest =
         Digest::parse(&content, &shared.redactor).map_err(|it| Nothing::Failed(chain(&it)))?;

@@ -112,9 +112,12 @@ impl TotalsTable {
         let context = state.task_ctx();
         let pool = Arc::clone(&state.runtime_env().memory_pool);
         let memory = MemoryConsumer::new("usage").register(&pool);
-        let tasks: Vec<_> = execute_stream_partitioned(plan, context)?
+        let row_count = plan.partition_statistics(None)?.num_rows.get_value().copied();
+        let streams = execute_stream_partitioned(plan, context)?;
+        let most = row_count.unwrap_or(0) / streams.len().max(1);
+        let tasks: Vec<_> = streams
             .into_iter()
-            .map(|stream| SpawnedTask::spawn(Part::read(stream, memory.new_empty())))
+            .map(|stream| SpawnedTask::spawn(Part::read(stream, memory.new_empty(), most)))
             .collect();
         let mut all: Option<Part> = None;
         for task in tasks {
@@ -125,7 +128,7 @@ impl TotalsTable {
                 None => all = Some(part),
             }
         }
-        let all = all.unwrap_or_else(|| Part::new(memory));
+        let all = all.unwrap_or_else(|| Part::new(memory, 0));
         all.finish(&self.schema, state.config().target_partitions())
     }
 }
@@ -166,13 +169,14 @@ struct Part {
 }
 
 impl Part {
-    fn new(memory: MemoryReservation) -> Self {
+    /// For about so many rows: room that is not used costs nothing, and growing costs copies.
+    fn new(memory: MemoryReservation, rows: usize) -> Self {
         Self {
             texts: Texts::default(),
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
-            keys: Vec::new(),
-            hours: Vec::new(),
+            keys: Vec::with_capacity(rows),
+            hours: Vec::with_capacity(rows),
             memory,
         }
     }
@@ -180,8 +184,9 @@ impl Part {
     async fn read(
         mut stream: SendableRecordBatchStream,
         memory: MemoryReservation,
+        rows: usize,
     ) -> Result<Self> {
-        let mut part = Self::new(memory);
+        let mut part = Self::new(memory, rows);
         while let Some(batch) = stream.next().await {
             part.push(&batch?)?;
         }

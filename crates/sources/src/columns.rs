@@ -207,7 +207,7 @@ impl Columns {
             &self.buffer(index)[start..start + len]
         };
         // Always valid; the check is cheap and needs no `unsafe`.
-        std::str::from_utf8(bytes).ok()
+        simdutf8::basic::from_utf8(bytes).ok()
     }
 
     /// Sets a field of the current row to a part of another field's text (bytes

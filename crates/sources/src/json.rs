@@ -167,6 +167,16 @@ pub fn find(
     select::select_first(bytes, start, path.steps(), fold_case)
 }
 
+/// As `find` for the value that begins at `start`, and the index just past that value.
+pub(crate) fn find_in(
+    bytes: &[u8],
+    start: usize,
+    path: &FieldPath,
+    fold_case: bool,
+) -> Result<(Option<FoundValue>, usize), JsonError> {
+    select::select_first_in(bytes, start, path.steps(), fold_case)
+}
+
 /// Appends what the inside of a JSON string means: escapes resolved, lone surrogates
 /// and invalid UTF-8 replaced by U+FFFD. Places in errors count from its first byte.
 pub fn unescape_into(inside: &[u8], out: &mut String) -> Result<(), JsonError> {

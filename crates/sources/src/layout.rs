@@ -46,6 +46,8 @@ pub(crate) struct JsonLayout {
     pub(crate) each: Vec<(usize, NestedArrays)>,
     /// What to read of the objects around those arrays, the nearest first.
     pub(crate) parents: Vec<Vec<WantedField>>,
+    /// Columns in which an array of byte values is the text that they spell.
+    pub(crate) byte_arrays: Vec<usize>,
 }
 
 /// Where the parts of one field go.
@@ -105,6 +107,7 @@ pub(crate) fn json_layout(
     names: &[String],
     unwrap: &[FieldPath],
     each: &[NestedArrays],
+    byte_arrays: bool,
 ) -> JsonLayout {
     let first_envelope =
         names.iter().position(|it| it.starts_with("_envelope_")).unwrap_or(names.len());
@@ -142,7 +145,12 @@ pub(crate) fn json_layout(
         path: path.clone(),
         rank: 0,
     }));
-    JsonLayout { wanted, unwrap, each, parents }
+    let looked_into = |column: &usize| source.stages.iter().any(|it| it.field == names[*column]);
+    let byte_arrays = match byte_arrays {
+        true => (0..names.len()).filter(looked_into).collect(),
+        false => Vec::new(),
+    };
+    JsonLayout { wanted, unwrap, each, parents, byte_arrays }
 }
 
 /// A field of delimited text that is wanted: the names that its column may have, and

@@ -5,7 +5,8 @@
 //! [`decode::decode`] undoes compression within bounds, [`parquet::parquet`] makes lines of
 //! rows; a [`reader::RecordReader`]
 //! fills [`columns::Columns`] with the fields that were asked for, and counts every
-//! record that it could not read. What the fields mean is not known here.
+//! record that it could not read. [`sequence`] tells which files of a folder are missing by their
+//! names. What the fields mean is not known here.
 
 pub mod catalog;
 pub mod columns;
@@ -14,6 +15,7 @@ pub mod json;
 pub mod parquet;
 pub mod path;
 pub mod reader;
+pub mod sequence;
 pub mod source;
 
 mod frame;

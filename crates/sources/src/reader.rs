@@ -265,8 +265,8 @@ impl RecordReader {
         })?;
         let names = layout::column_names(&source, fields);
         let framer = match source.formats.get(format) {
-            Some(Format::Json { records, each, unwrap, fold_case }) => {
-                let layout = layout::json_layout(&source, &names, unwrap, each);
+            Some(Format::Json { records, each, unwrap, fold_case, byte_arrays }) => {
+                let layout = layout::json_layout(&source, &names, unwrap, each, *byte_arrays);
                 Framer::Json(Box::new(json::JsonFramer::new(
                     layout,
                     records.clone(),

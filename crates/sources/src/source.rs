@@ -81,6 +81,9 @@ pub enum Format {
         unwrap: Vec<FieldPath>,
         /// Member names match without regard to case.
         fold_case: bool,
+        /// In fields that match stages look into, an array of byte values is the text that
+        /// they spell.
+        byte_arrays: bool,
     },
     /// Fields between separators, in quotes where they hold one or a line feed.
     Delimited {
@@ -400,6 +403,8 @@ enum FormatToml {
         unwrap: Vec<String>,
         #[serde(default)]
         fold_case: bool,
+        #[serde(default)]
+        byte_arrays: bool,
     },
     Delimited {
         separator: Option<String>,
@@ -560,12 +565,12 @@ impl Source {
 
 fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceError> {
     match read {
-        FormatToml::Json { records, each, unwrap, fold_case } => {
+        FormatToml::Json { records, each, unwrap, fold_case, byte_arrays } => {
             let key = format!("format[{index}].each");
             let each = each.iter().map(|it| arrays(name, &key, it)).collect::<Result<_, _>>()?;
             let key = format!("format[{index}].unwrap");
             let unwrap = unwrap.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
-            Ok(Format::Json { records, each, unwrap, fold_case })
+            Ok(Format::Json { records, each, unwrap, fold_case, byte_arrays })
         }
         FormatToml::Delimited { separator, columns, fold_case } => {
             if columns.as_ref().is_some_and(Vec::is_empty) {

@@ -366,6 +366,7 @@ pub(crate) fn sort_columns(table: Table) -> &'static [&'static str] {
         Table::Coverage => &["source", "source_scope", "hour_time"],
         Table::Rejects => &["file_uid", "record_number"],
         Table::Digests => &["file_uid", "kind", "object"],
+        Table::FileGaps => &["before_file_uid", "after_file_uid", "missing_count"],
         Table::Files => &["file_uid", "batch"],
     }
 }

@@ -33,6 +33,8 @@ pub enum Table {
     Rejects,
     /// What a provider's digest files say was delivered, and of the digests themselves.
     Digests,
+    /// Files that are missing between two of a sequence.
+    FileGaps,
     /// Inputs and how far each was read; the latest row of a `file_uid` holds.
     Files,
 }
@@ -41,7 +43,7 @@ impl Table {
     /// Every table, in the order in which one ingest batch reaches them:
     /// `events` first, since its commit decides; `files` last, since its
     /// recorded batch number says that all others have theirs.
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 12] = [
         Table::Events,
         Table::Usage,
         Table::Exchanges,
@@ -52,6 +54,7 @@ impl Table {
         Table::Coverage,
         Table::Rejects,
         Table::Digests,
+        Table::FileGaps,
         Table::Files,
     ];
 
@@ -68,6 +71,7 @@ impl Table {
             Table::Coverage => "coverage",
             Table::Rejects => "rejects",
             Table::Digests => "digests",
+            Table::FileGaps => "file_gaps",
             Table::Files => "files",
         }
     }
@@ -91,6 +95,7 @@ impl Table {
             Table::Coverage => coverage(),
             Table::Rejects => rejects(),
             Table::Digests => digests(),
+            Table::FileGaps => file_gaps(),
             Table::Files => files(),
         }))
     }
@@ -287,6 +292,20 @@ fn digests() -> Vec<Field> {
         text("signature"),
         text("key_fingerprint"),
         text("state"),
+    ]
+}
+
+fn file_gaps() -> Vec<Field> {
+    vec![
+        text("folder"),
+        text("series"),
+        text("before_file_uid"),
+        text("before_name"),
+        text("after_file_uid"),
+        text("after_name"),
+        text("first_missing_name"),
+        text("last_missing_name"),
+        number("missing_count"),
     ]
 }
 

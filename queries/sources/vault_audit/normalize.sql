@@ -8,9 +8,9 @@
 -- Cannot show: raw values, unless the device was set to `log_raw` (then they
 -- are fingerprinted like any raw secret); that a token and its accessor are
 -- one credential, where a revocation names only the accessor and that is
--- hashed; further versions of a delete or destroy that names several; tokens
--- that end with their parent; a renewal's new expiry (a renewed token keeps its
--- identity).
+-- hashed; the versions of a delete or destroy that named them as texts, as the
+-- command line does: they are hashed too; tokens that end with their parent; a
+-- renewal's new expiry (a renewed token keeps its identity).
 --
 -- Choices: A request writes two lines with one id; the response (stage 2)
 -- stands for the event, the request (stage 1) only where no response was
@@ -23,7 +23,8 @@
 -- within one audit device only: its scope is the one given with --scope.
 -- A certificate's serial number is an HMAC too, unless the mount is told to
 -- show it. Deleting a version in KV takes it out of use here, but its value stays valid
--- where it is used: the state is `inactive`, not `revoked`.
+-- where it is used: the state is `inactive`, not `revoked`. A request that names
+-- several versions is a row of each.
 SELECT
     "request.id" AS native_uid,
     CASE "type" WHEN 'response' THEN 2 ELSE 1 END AS stage,
@@ -196,9 +197,8 @@ SELECT
         WHEN "response.secret.lease_id" <> '' THEN regexp_replace("response.secret.lease_id", '^.*/', '')
         WHEN "response.data.metadata.version" IS NOT NULL THEN "response.data.metadata.version"
         WHEN "request.path" LIKE '%/data/%' THEN "response.data.version"
-        WHEN "request.data.versions[0]" LIKE 'hmac-sha256:%' THEN NULL
         WHEN "request.path" LIKE '%/delete/%' OR "request.path" LIKE '%/undelete/%'
-            OR "request.path" LIKE '%/destroy/%' THEN "request.data.versions[0]"
+            OR "request.path" LIKE '%/destroy/%' THEN "kv_version"
     END AS target_version,
     CASE
         WHEN "response.data.metadata.version" IS NOT NULL THEN 'response.data.metadata.version'
@@ -244,7 +244,7 @@ SELECT
         WHEN "request.path" LIKE 'sys/%' OR "request.path" LIKE 'identity/%'
             OR COALESCE("request.mount_type", 'kv') <> 'kv' THEN NULL
         WHEN "request.path" LIKE '%/data/%' THEN CASE WHEN "response.data.version" IS NOT NULL THEN 'current' END
-        WHEN "request.data.versions[0]" IS NULL OR "request.data.versions[0]" LIKE 'hmac-sha256:%' THEN NULL
+        WHEN "kv_version" IS NULL THEN NULL
         WHEN "request.path" LIKE '%/undelete/%' THEN 'active'
         WHEN "request.path" LIKE '%/delete/%' OR "request.path" LIKE '%/destroy/%' THEN 'inactive'
     END AS target_state,

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The tables of a store, as SQL names them.
-pub const TABLES: [&str; 11] = [
+pub const TABLES: [&str; 12] = [
     "events",
     "usage",
     "exchanges",
@@ -29,6 +29,7 @@ pub const TABLES: [&str; 11] = [
     "coverage",
     "rejects",
     "digests",
+    "file_gaps",
     "files",
 ];
 

@@ -54,6 +54,8 @@ pub(super) struct Keyed {
     pub(super) wanted: Vec<Vec<Selection>>,
     /// How many selections that are.
     pub(super) count: usize,
+    /// The text is a member of the element, and all that is wanted is in other members.
+    pub(super) is_flat: bool,
 }
 
 /// Texts, and what is wanted of the elements that have them.
@@ -61,7 +63,7 @@ type Group = Vec<(String, Selection)>;
 
 impl Keyed {
     /// Takes out of `selections` those that choose elements by a text, if there are several.
-    fn take(selections: &mut Vec<Selection>) -> Vec<Self> {
+    fn take(selections: &mut Vec<Selection>, fold_case: bool) -> Vec<Self> {
         let mut groups: Vec<(Vec<Step>, Group)> = Vec::new();
         let mut others = Vec::new();
         for it in selections.drain(..) {
@@ -76,10 +78,17 @@ impl Keyed {
             }
         }
         *selections = others;
-        groups.into_iter().map(|(key, group)| Self::of(key, group)).collect()
+        groups.into_iter().map(|(key, group)| Self::of(key, group, fold_case)).collect()
     }
 
-    fn of(key: Vec<Step>, group: Group) -> Self {
+    fn of(key: Vec<Step>, group: Group, fold_case: bool) -> Self {
+        let is_flat = match key.as_slice() {
+            [Step::Member(key)] => group.iter().all(|(_, it)| match it.steps.first() {
+                Some(Step::Member(name)) => !is_same(key.as_bytes(), name.as_bytes(), fold_case),
+                _ => false,
+            }),
+            _ => false,
+        };
         let (count, mut names, mut wanted) = (group.len(), Vec::<String>::new(), Vec::new());
         for (text, selection) in group {
             let row = names.iter().position(|it| *it == text).unwrap_or_else(|| {
@@ -94,7 +103,7 @@ impl Keyed {
             node: row as u32,
         };
         let texts = Table::new(names.into_iter().enumerate().map(entry).collect());
-        Self { key, texts, wanted, count }
+        Self { key, texts, wanted, count, is_flat }
     }
 }
 
@@ -151,7 +160,7 @@ impl Plan {
             .into_iter()
             .map(|(steps, fields)| Selection { slot: self.add_slot(&fields, slot_of_field), steps })
             .collect();
-        let keyed = Keyed::take(&mut selections);
+        let keyed = Keyed::take(&mut selections, self.fold_case);
         let (slots, members) = (first..first, Table::default());
         self.nodes.push(Node { slot, slots, selections, keyed, members });
         let mut entries = Vec::new();

@@ -146,26 +146,14 @@ pub(super) fn string_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), J
 /// Index just past the object or array that starts at `start`, `above` levels down.
 #[inline(never)]
 pub(super) fn skip_container(bytes: &[u8], start: usize, above: usize) -> Result<usize, JsonError> {
-    let mut skip = Skip { start, above, depth: 0, in_string: 0, escape: 0 };
-    let mut at = start;
-    loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let (block, last) = match rest.first_chunk() {
-            Some(chunk) => (block(chunk), false),
-            None => {
-                let mut padded = [b' '; 64];
-                padded[..rest.len()].copy_from_slice(rest);
-                (block(&padded), true)
-            }
-        };
-        if let Some(end) = skip.block(bytes, at, block)? {
-            return Ok(end);
-        }
-        if last {
-            return Err(JsonError::Incomplete);
-        }
-        at += 64;
-    }
+    Skip { start, above, depth: 0, in_string: 0, escape: 0 }.run(bytes, start)
+}
+
+/// Index just past the object or array that starts at `start`; `at` is in it, and neither in one
+/// of its children nor in a name.
+#[inline(never)]
+pub(super) fn skip_rest(bytes: &[u8], start: usize, at: usize) -> Result<usize, JsonError> {
+    Skip { start, above: 0, depth: 1, in_string: 0, escape: 0 }.run(bytes, at)
 }
 
 /// What is carried from one block to the next.
@@ -182,6 +170,28 @@ struct Skip {
 }
 
 impl Skip {
+    #[inline(always)]
+    fn run(mut self, bytes: &[u8], mut at: usize) -> Result<usize, JsonError> {
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let (block, last) = match rest.first_chunk() {
+                Some(chunk) => (block(chunk), false),
+                None => {
+                    let mut padded = [b' '; 64];
+                    padded[..rest.len()].copy_from_slice(rest);
+                    (block(&padded), true)
+                }
+            };
+            if let Some(end) = self.block(bytes, at, block)? {
+                return Ok(end);
+            }
+            if last {
+                return Err(JsonError::Incomplete);
+            }
+            at += 64;
+        }
+    }
+
     #[inline(always)]
     fn block(&mut self, bytes: &[u8], at: usize, block: Block) -> Result<Option<usize>, JsonError> {
         let quotes = block.quotes & !self.escaped(block.backslashes);

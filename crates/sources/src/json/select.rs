@@ -11,6 +11,18 @@ use super::walk::{byte, skip_space};
 use super::{FoundValue, JsonError, ValueKind, scan};
 use crate::path::{Filter, Literal, Step};
 
+/// As `select_first`, and the index just past the value at `start`.
+pub(super) fn select_first_in(
+    bytes: &[u8],
+    start: usize,
+    steps: &[Step],
+    fold_case: bool,
+) -> Result<(Option<FoundValue>, usize), JsonError> {
+    let select = Select { bytes, fold_case };
+    let (found, read) = select.first(start, steps)?;
+    Ok((found, select.past(start, read)?))
+}
+
 /// The first value that the steps find in the value at `start`.
 pub(super) fn select_first(
     bytes: &[u8],
@@ -18,13 +30,7 @@ pub(super) fn select_first(
     steps: &[Step],
     fold_case: bool,
 ) -> Result<Option<FoundValue>, JsonError> {
-    let (value, _) = read_value(bytes, skip_space(bytes, start))?;
-    let mut first = None;
-    Select { bytes, fold_case }.follow(value, steps, &mut |found| {
-        first = Some(found);
-        false
-    })?;
-    Ok(first)
+    Ok(Select { bytes, fold_case }.first(skip_space(bytes, start), steps)?.0)
 }
 
 /// Appends all values that the steps find in the value at `start`, as one JSON array.
@@ -53,38 +59,55 @@ pub(super) fn select_all(
     Ok(any)
 }
 
+/// Memory for `select_keyed`.
+#[derive(Default)]
+pub(super) struct KeyedMemory {
+    /// Slots that have their value.
+    done: Vec<u32>,
+    /// What was found in one element.
+    found: Vec<(u32, FoundValue)>,
+}
+
 /// Finds what is wanted of the elements of the list at `start`, in one pass; gives each selection's
-/// first value. `done` is for its memory only.
+/// first value, and returns the index past the list.
 pub(super) fn select_keyed(
     bytes: &[u8],
     start: usize,
     keyed: &Keyed,
     fold_case: bool,
-    done: &mut Vec<u32>,
+    KeyedMemory { done, found }: &mut KeyedMemory,
     mut take: impl FnMut(u32, FoundValue),
-) -> Result<(), JsonError> {
-    let (list, _) = read_value(bytes, skip_space(bytes, start))?;
+) -> Result<usize, JsonError> {
     let select = Select { bytes, fold_case };
     done.clear();
-    select.children(list, |_, element| {
-        let Some(row) = select.text_of(element, keyed)? else { return Ok(true) };
-        for Selection { slot, steps } in &keyed.wanted[row as usize] {
-            if done.contains(slot) {
-                continue;
+    let read = select.children(start, |_, element| {
+        found.clear();
+        let read = match keyed.is_flat {
+            true => select.element_at_once(element, keyed, found)?,
+            false => select.element(element, keyed, found)?,
+        };
+        for (slot, value) in found.drain(..) {
+            if !done.contains(&slot) {
+                done.push(slot);
+                take(slot, value);
             }
-            select.follow(element, steps, &mut |found| {
-                done.push(*slot);
-                take(*slot, found);
-                false
-            })?;
         }
-        Ok(done.len() < keyed.count)
+        Ok((done.len() < keyed.count).then_some(read))
     })?;
-    Ok(())
+    select.past(start, read)
 }
 
 /// Takes a value that was found; false ends the search.
 type Take<'a> = &'a mut dyn FnMut(FoundValue) -> bool;
+
+/// How far a value was read.
+#[derive(Clone, Copy)]
+enum Read {
+    /// To this index, just past it.
+    Whole(usize),
+    /// What was asked is known: at this index, a child of it starts.
+    Inside(usize),
+}
 
 #[derive(Clone, Copy)]
 struct Select<'a> {
@@ -93,89 +116,207 @@ struct Select<'a> {
 }
 
 impl Select<'_> {
-    /// Gives what the steps find in a value, in the order of the text, and whether to go
-    /// on. Recurses by step, of which a path has few, and keeps no list: a hostile record
-    /// may hold millions of elements.
+    /// The first value that the steps find in the value at `start` (not white space), which is
+    /// read once and no further than needed. Recurses by step, of which a path has few.
+    fn first(self, start: usize, steps: &[Step]) -> Result<(Option<FoundValue>, Read), JsonError> {
+        let mut first = None;
+        let opening = byte(self.bytes, start)?;
+        let read = match steps {
+            [] => {
+                let (value, end) = read_value(self.bytes, start)?;
+                return Ok((Some(value), Read::Whole(end)));
+            }
+            [Step::Member(wanted), below @ ..] if opening == b'{' => {
+                self.children(start, |name, child| {
+                    if !name.is_some_and(|it| is_same(wanted.as_bytes(), it, self.fold_case)) {
+                        return self.skip(child).map(Some);
+                    }
+                    // Of two members of one name, the last wins.
+                    let (found, read) = self.first(child, below)?;
+                    first = found;
+                    Ok(Some(read))
+                })?
+            }
+            [Step::Element(index @ 0..), below @ ..] if opening == b'[' => {
+                let mut before = *index;
+                self.children(start, |_, child| {
+                    if before > 0 {
+                        before -= 1;
+                        return self.skip(child).map(Some);
+                    }
+                    first = self.first(child, below)?.0;
+                    Ok(None)
+                })?
+            }
+            [Step::Where(filter), below @ ..] => self.children(start, |_, child| {
+                let (tested, read) = self.first(child, &filter.steps)?;
+                if self.passes(tested, filter)? {
+                    first = self.first(child, below)?.0;
+                }
+                Ok(first.is_none().then_some(read))
+            })?,
+            [Step::Element(..0) | Step::All, ..] => {
+                let (value, end) = read_value(self.bytes, start)?;
+                self.follow(value, steps, &mut |found| {
+                    first = Some(found);
+                    false
+                })?;
+                Read::Whole(end)
+            }
+            _ => self.skip(start)?,
+        };
+        Ok((first, read))
+    }
+
+    /// The index past the value at `start`, which was read so far.
+    #[inline]
+    fn past(self, start: usize, read: Read) -> Result<usize, JsonError> {
+        match read {
+            Read::Whole(end) => Ok(end),
+            Read::Inside(at) => scan::skip_rest(self.bytes, start, at),
+        }
+    }
+
+    fn skip(self, start: usize) -> Result<Read, JsonError> {
+        Ok(Read::Whole(read_value(self.bytes, start)?.1))
+    }
+
+    /// Gives all that the steps find in a value, in the order of the text, and whether to go
+    /// on. Recurses by step too, and keeps no list: a hostile record may hold millions of
+    /// elements.
     fn follow(self, value: FoundValue, steps: &[Step], take: Take) -> Result<bool, JsonError> {
         let Some((step, rest)) = steps.split_first() else {
             return Ok(take(value));
         };
         match step {
-            Step::Member(name) => match self.member(value, name)? {
-                Some(child) => self.follow(child, rest, take),
-                None => Ok(true),
-            },
-            Step::Element(index) => match self.element(value, *index)? {
-                Some(child) => self.follow(child, rest, take),
-                None => Ok(true),
-            },
-            Step::All => self.children(value, |_, child| self.follow(child, rest, take)),
-            Step::Where(filter) => self.children(value, |_, child| {
-                if self.passes(child, filter)? { self.follow(child, rest, take) } else { Ok(true) }
-            }),
-        }
-    }
-
-    fn member(self, value: FoundValue, wanted: &str) -> Result<Option<FoundValue>, JsonError> {
-        let mut last = None;
-        if value.kind == ValueKind::Object {
-            self.children(value, |name, child| {
-                if name.is_some_and(|name| is_same(wanted.as_bytes(), name, self.fold_case)) {
-                    last = Some(child);
+            Step::Member(_) | Step::Element(0..) => {
+                match self.first(value.outside(), std::slice::from_ref(step))?.0 {
+                    Some(child) => self.follow(child, rest, take),
+                    None => Ok(true),
                 }
-                Ok(true)
-            })?;
+            }
+            Step::Element(index) => match self.nth_last(value, *index)? {
+                Some(child) => self.follow(child, rest, take),
+                None => Ok(true),
+            },
+            Step::All => self.follow_children(value, |_| Ok(true), rest, take),
+            Step::Where(filter) => {
+                let passes = |child| self.passes(self.first(child, &filter.steps)?.0, filter);
+                self.follow_children(value, passes, rest, take)
+            }
         }
-        Ok(last)
     }
 
-    fn element(self, value: FoundValue, index: i64) -> Result<Option<FoundValue>, JsonError> {
+    /// Follows the steps from those children that pass.
+    fn follow_children(
+        self,
+        value: FoundValue,
+        passes: impl Fn(usize) -> Result<bool, JsonError>,
+        steps: &[Step],
+        take: Take,
+    ) -> Result<bool, JsonError> {
+        let read = self.children(value.outside(), |_, start| {
+            let (child, end) = read_value(self.bytes, start)?;
+            let goes_on = !passes(start)? || self.follow(child, steps, take)?;
+            Ok(goes_on.then_some(Read::Whole(end)))
+        })?;
+        Ok(matches!(read, Read::Whole(_)))
+    }
+
+    /// The element of an array that stands `-index` from its end.
+    fn nth_last(self, value: FoundValue, index: i64) -> Result<Option<FoundValue>, JsonError> {
         if value.kind != ValueKind::Array {
             return Ok(None);
         }
-        let mut wanted = index;
-        if index < 0 {
-            self.children(value, |_, _| {
-                wanted += 1;
-                Ok(true)
-            })?;
-        }
-        let (mut at, mut chosen) = (0, None);
-        self.children(value, |_, child| {
-            if at == wanted {
-                chosen = Some(child);
-            }
-            at += 1;
-            Ok(chosen.is_none())
+        let mut count = index;
+        self.children(value.start, |_, child| {
+            count += 1;
+            self.skip(child).map(Some)
         })?;
-        Ok(chosen)
+        if count < 0 {
+            return Ok(None);
+        }
+        Ok(self.first(value.start, &[Step::Element(count)])?.0)
     }
 
-    /// The row of what is wanted of an element, by its text.
-    fn text_of(self, element: FoundValue, keyed: &Keyed) -> Result<Option<u32>, JsonError> {
-        let mut tested = None;
-        self.follow(element, &keyed.key, &mut |found| {
-            tested = Some(found);
-            false
+    /// Finds what is wanted of an element of a list.
+    fn element(
+        self,
+        start: usize,
+        keyed: &Keyed,
+        found: &mut Vec<(u32, FoundValue)>,
+    ) -> Result<Read, JsonError> {
+        let (tested, read) = self.first(start, &keyed.key)?;
+        for Selection { slot, steps } in self.wanted_of(tested, keyed)? {
+            found.extend(self.first(start, steps)?.0.map(|it| (*slot, it)));
+        }
+        Ok(read)
+    }
+
+    /// The same in one pass where the element's text stands before what is wanted, as it does in
+    /// nearly all logs.
+    fn element_at_once(
+        self,
+        start: usize,
+        keyed: &Keyed,
+        found: &mut Vec<(u32, FoundValue)>,
+    ) -> Result<Read, JsonError> {
+        let is = |step: Option<&Step>, name: &[u8]| match step {
+            Some(Step::Member(it)) => is_same(it.as_bytes(), name, self.fold_case),
+            _ => false,
+        };
+        let mut wanted: &[Selection] = &[];
+        let (mut passed, mut in_order) = (false, true);
+        let read = self.children(start, |name, child| {
+            let Some(name) = name else { return self.skip(child).map(Some) };
+            if is(keyed.key.first(), name) {
+                let (tested, read) = self.first(child, &[])?;
+                in_order &= !passed && wanted.is_empty();
+                wanted = self.wanted_of(tested, keyed)?;
+                return Ok(Some(read));
+            }
+            passed |= wanted.is_empty();
+            let mut read = None;
+            for Selection { slot, steps } in wanted {
+                if is(steps.first(), name) {
+                    let (value, until) = self.first(child, &steps[1..])?;
+                    // Of two members of one name, the last wins.
+                    found.retain(|it| it.0 != *slot);
+                    found.extend(value.map(|it| (*slot, it)));
+                    read = Some(until);
+                }
+            }
+            read.map_or_else(|| self.skip(child), Ok).map(Some)
         })?;
+        if in_order {
+            return Ok(read);
+        }
+        found.clear();
+        self.element(start, keyed, found)
+    }
+
+    /// What is wanted of an element with this text.
+    fn wanted_of(
+        self,
+        tested: Option<FoundValue>,
+        keyed: &Keyed,
+    ) -> Result<&[Selection], JsonError> {
         let Some(FoundValue { start, end, kind: ValueKind::Text { escaped } }) = tested else {
-            return Ok(None);
+            return Ok(&[]);
         };
         let inside = &self.bytes[start..end];
-        if !escaped {
-            return Ok(keyed.texts.find(inside, false));
-        }
-        let mut text = String::new();
-        unescape(inside, start, &mut text)?;
-        Ok(keyed.texts.find(text.as_bytes(), false))
+        let row = if escaped {
+            let mut text = String::new();
+            unescape(inside, start, &mut text)?;
+            keyed.texts.find(text.as_bytes(), false)
+        } else {
+            keyed.texts.find(inside, false)
+        };
+        Ok(row.map_or(&[], |row| &keyed.wanted[row as usize]))
     }
 
-    fn passes(self, value: FoundValue, filter: &Filter) -> Result<bool, JsonError> {
-        let mut tested = None;
-        self.follow(value, &filter.steps, &mut |found| {
-            tested = Some(found);
-            false
-        })?;
+    /// Whether an element is chosen, by what the filter looks at.
+    fn passes(self, tested: Option<FoundValue>, filter: &Filter) -> Result<bool, JsonError> {
         let Some(tested) = tested else {
             return Ok(false);
         };
@@ -197,36 +338,37 @@ impl Select<'_> {
         })
     }
 
-    /// Calls `each` with every element of an array, or every member's name and value of
-    /// an object, until it says false. Other values have none.
+    /// Calls `each` with the start of every element of an array, or with every member's name and
+    /// the start of its value. It says how far it read the child, or that no more are wanted.
+    /// Other values have none.
+    #[inline]
     fn children(
         self,
-        value: FoundValue,
-        mut each: impl FnMut(Option<&[u8]>, FoundValue) -> Result<bool, JsonError>,
-    ) -> Result<bool, JsonError> {
+        start: usize,
+        mut each: impl FnMut(Option<&[u8]>, usize) -> Result<Option<Read>, JsonError>,
+    ) -> Result<Read, JsonError> {
         let bytes = self.bytes;
-        let (named, end) = match value.kind {
-            ValueKind::Object => (true, b'}'),
-            ValueKind::Array => (false, b']'),
-            _ => return Ok(true),
+        let (named, end) = match byte(bytes, start)? {
+            b'{' => (true, b'}'),
+            b'[' => (false, b']'),
+            _ => return self.skip(start),
         };
         let mut name = Cow::default();
-        let mut at = skip_space(bytes, value.start + 1);
+        let mut at = skip_space(bytes, start + 1);
         if byte(bytes, at)? == end {
-            return Ok(true);
+            return Ok(Read::Whole(at + 1));
         }
         loop {
             if named {
                 (name, at) = read_name(bytes, at)?;
             }
-            let (child, after) = read_value(bytes, at)?;
-            if !each(named.then_some(&*name), child)? {
-                return Ok(false);
-            }
-            at = skip_space(bytes, after);
+            let Some(read) = each(named.then_some(&*name), at)? else {
+                return Ok(Read::Inside(at));
+            };
+            at = skip_space(bytes, self.past(at, read)?);
             match byte(bytes, at)? {
                 b',' => at = skip_space(bytes, at + 1),
-                found if found == end => return Ok(true),
+                found if found == end => return Ok(Read::Whole(at + 1)),
                 _ => {
                     let what = "expected `,` or a closing bracket";
                     return Err(JsonError::Invalid { at, what });
@@ -236,21 +378,28 @@ impl Select<'_> {
     }
 }
 
+impl FoundValue {
+    /// Where it starts, the quote included.
+    fn outside(self) -> usize {
+        self.start - usize::from(matches!(self.kind, ValueKind::Text { .. }))
+    }
+}
+
 /// The member's name at `start`, and where its value starts.
 fn read_name(bytes: &[u8], start: usize) -> Result<(Cow<'_, [u8]>, usize), JsonError> {
-    let (found, after) = read_value(bytes, start)?;
-    let ValueKind::Text { escaped } = found.kind else {
+    if byte(bytes, start)? != b'"' {
         return Err(JsonError::Invalid { at: start, what: "expected a member's name" });
-    };
-    let inside = &bytes[found.start..found.end];
+    }
+    let (end, escaped) = scan::string_end(bytes, start + 1)?;
+    let inside = &bytes[start + 1..end];
     let name = if escaped {
         let mut text = String::new();
-        unescape(inside, found.start, &mut text)?;
+        unescape(inside, start + 1, &mut text)?;
         Cow::Owned(text.into_bytes())
     } else {
         Cow::Borrowed(inside)
     };
-    let colon = skip_space(bytes, after);
+    let colon = skip_space(bytes, end + 1);
     if byte(bytes, colon)? != b':' {
         return Err(JsonError::Invalid { at: colon, what: "expected `:`" });
     }

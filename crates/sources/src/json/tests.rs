@@ -198,6 +198,32 @@ fn elements_lists_and_filters_are_evaluated() {
 }
 
 #[test]
+fn elements_chosen_by_a_text_are_the_same_in_whatever_order_their_members_stand() {
+    let paths = ["l[?@.k=='x'].v.a", "l[?@.k=='x'].v.b", "l[?@.k=='x'].w", "l[?@.k=='y'].v"];
+    let one = |list: &str| {
+        let record = format!("{{\"l\":{list},\"z\":0}}");
+        let texts = read(&record, &paths).into_iter().map(|it| it.unwrap_or("-".into()));
+        texts.collect::<Vec<_>>().join(" ")
+    };
+    for (list, expected) in [
+        (r#"[{"k":"x","v":{"a":1,"b":2},"w":3},{"k":"y","v":4}]"#, "1 2 3 4"),
+        (r#"[{"v":{"b":2,"a":1},"k":"y"},{"w":3,"k":"x","v":{"a":1}}]"#, r#"1 - 3 {"b":2,"a":1}"#),
+        // Of two members of one name, the last counts.
+        (r#"[{"k":"y","v":1,"k":"x","w":2}]"#, "- - 2 -"),
+        (r#"[{"k":"o","k":"x","w":2}]"#, "- - 2 -"),
+        (r#"[{"k":"x","v":{"a":1},"v":{"b":2},"w":3,"k":"o"}]"#, "- - - -"),
+        (r#"[{"k":"x","v":{"a":1},"v":{"b":2}}]"#, "- 2 - -"),
+        // What the first such element lacks is taken from the next.
+        (r#"[{"k":"x","w":null},{"k":"x","v":{"a":1},"w":2}]"#, "1 - - -"),
+        (r#"[[{"k":"x"}],"k",{"k":["x"]},{"\u006b":"\u0078","\u0077":5}]"#, "- - 5 -"),
+        (r#"{"m":{"k":"x","w":6}}"#, "- - 6 -"),
+        ("[]", "- - - -"),
+    ] {
+        assert_eq!(one(list), expected, "{list}");
+    }
+}
+
+#[test]
 fn filters_compare_what_is_meant_not_what_is_written() {
     let record = r#"{"a":[{"k":"\u0078","v":"\u0079"},{"k":1e0,"v":2}]}"#;
     assert_eq!(read_one(record, "a[?@.k=='x'].v").as_deref(), Some("y"));

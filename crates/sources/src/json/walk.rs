@@ -1,8 +1,8 @@
 //! Reads one record: follows the members that are wanted, skips the rest.
 
-use super::plan::{NONE, Node, Plan, ROOT, Selection};
+use super::plan::{Keyed, NONE, Node, Plan, ROOT, Selection};
 use super::scan::{skip_container, string_end};
-use super::select::{select_all, select_first, select_keyed};
+use super::select::{KeyedMemory, select_all, select_first, select_keyed};
 use super::text::{scalar_end, unescape};
 use super::{DEPTH_MAX, FoundValue, JsonError, ValueKind};
 use crate::path::Step;
@@ -37,7 +37,7 @@ pub(super) struct Found {
     pub(super) made: String,
     open: Vec<Open>,
     name: String,
-    done: Vec<u32>,
+    keyed: KeyedMemory,
 }
 
 impl Found {
@@ -176,6 +176,10 @@ impl Walk<'_> {
                     if escaped { Slot::Escaped { start, end } } else { Slot::Span { start, end } };
                 (slot, end + 1)
             }
+            b'{' | b'[' if let Some(keyed) = node.only_keyed() => {
+                // All that is wanted of it is found as it is read.
+                return self.keyed(keyed, self.bytes, at);
+            }
             b'{' | b'[' => {
                 let end = self.skip(at)?;
                 self.select(node, at, end)?;
@@ -228,13 +232,7 @@ impl Walk<'_> {
         let value = &self.bytes[..end];
         let fold_case = self.plan.fold_case;
         for keyed in &node.keyed {
-            for it in keyed.wanted.iter().flatten() {
-                self.found.slots[it.slot as usize] = Slot::Unset;
-            }
-            let Found { slots, done, .. } = &mut *self.found;
-            select_keyed(value, start, keyed, fold_case, done, |slot, it| {
-                slots[slot as usize] = Slot::from(it);
-            })?;
+            self.keyed(keyed, value, start)?;
         }
         for Selection { slot, steps } in &node.selections {
             let slot = &mut self.found.slots[*slot as usize];
@@ -253,6 +251,18 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Reads the list at `start`; returns the index past it.
+    #[inline(never)]
+    fn keyed(&mut self, keyed: &Keyed, bytes: &[u8], start: usize) -> Result<usize, JsonError> {
+        for it in keyed.wanted.iter().flatten() {
+            self.found.slots[it.slot as usize] = Slot::Unset;
+        }
+        let Found { slots, keyed: memory, .. } = &mut *self.found;
+        select_keyed(bytes, start, keyed, self.plan.fold_case, memory, |slot, it| {
+            slots[slot as usize] = Slot::from(it);
+        })
+    }
+
     #[inline(always)]
     fn clear(&mut self, node: &Node) {
         if node.slots.len() > 1 || node.slot == NONE {
@@ -268,6 +278,14 @@ impl Walk<'_> {
 }
 
 impl Node {
+    /// The one list of elements by their texts, if nothing else is wanted of a value here.
+    fn only_keyed(&self) -> Option<&Keyed> {
+        match self.keyed.as_slice() {
+            [keyed] if self.slot == NONE && self.selections.is_empty() => Some(keyed),
+            _ => None,
+        }
+    }
+
     /// Whether an object here has members to look at one by one.
     fn walks(&self) -> bool {
         !self.members.is_empty()

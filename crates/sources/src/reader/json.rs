@@ -51,6 +51,8 @@ pub(super) struct JsonFramer {
     fold_case: bool,
     unwrap: Vec<(usize, FieldPath)>,
     each: Vec<(usize, NestedArrays)>,
+    /// Columns whose arrays of byte values are text.
+    byte_arrays: Vec<usize>,
     /// Reads the objects around nested arrays, the nearest first.
     parents: Vec<JsonExtractor>,
     /// The record that was read last is a parcel of others.
@@ -123,6 +125,7 @@ impl JsonFramer {
             fold_case,
             unwrap: layout.unwrap,
             each: layout.each,
+            byte_arrays: layout.byte_arrays,
             parents: layout
                 .parents
                 .into_iter()
@@ -303,6 +306,11 @@ impl JsonFramer {
                 return Outcome::Stop;
             }
             Some(b',' | b'}') => {
+                if let Some(length) = Skipper::inside().skip(&work.slice.bytes[next..]) {
+                    // The next document may follow in the same chunk.
+                    self.mode = Mode::Start;
+                    return Outcome::To(next + length);
+                }
                 let offset = work.slice.base + at as u64;
                 let hold = Resume { offset, record_number: work.shared.records, in_array: true };
                 work.shared.discard = Some(Discard {
@@ -592,9 +600,9 @@ impl JsonFramer {
             work.columns.set_span(column, buffer, at, end);
         }
         if !work.shared.stages.is_empty() {
-            for column in work.shared.stages.inputs() {
-                if let Some(text) = work.columns.text(column).and_then(text_of_byte_array) {
-                    work.columns.set_text(column, &text);
+            for column in &self.byte_arrays {
+                if let Some(text) = work.columns.text(*column).and_then(text_of_byte_array) {
+                    work.columns.set_text(*column, &text);
                 }
             }
             stages::apply(work.shared, work.columns);

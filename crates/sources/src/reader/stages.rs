@@ -32,11 +32,6 @@ impl Stages {
     pub(super) fn is_empty(&self) -> bool {
         self.layouts.is_empty()
     }
-
-    /// Columns that the stages read.
-    pub(super) fn inputs(&self) -> impl Iterator<Item = usize> + '_ {
-        self.layouts.iter().map(|it| it.input)
-    }
 }
 
 /// Applies all stages to the current row; returns whether any found something.

@@ -5,7 +5,7 @@
 
 use super::{JsonFramer, NOT_AN_OBJECT, Work, reason};
 use crate::columns::Columns;
-use crate::json::{FoundValue, JsonError, ValueKind, find, skip_value};
+use crate::json::{FoundValue, JsonError, ValueKind, find, find_in, skip_value};
 use crate::path::FieldPath;
 use crate::source::NestedArrays;
 
@@ -79,25 +79,44 @@ impl JsonFramer {
                 Some(b' ' | b'\n' | b'\r' | b'\t' | b',') => at += 1,
                 Some(b']') | None => return,
                 Some(first) => {
-                    let end = match skip_value(inside, at) {
-                        Ok(end) => end,
-                        Err(error) => return work.reject(at, reason(error)),
+                    let read = match below {
+                        _ if *first != b'{' => Err(NOT_AN_OBJECT),
+                        [] => self.read_element(inside, at, work).map_err(reason),
+                        [path, below @ ..] => self
+                            .read_outer((bytes, inside), above, at, (path, below), work)
+                            .map_err(reason),
                     };
-                    match below {
-                        _ if *first != b'{' => work.reject(at, NOT_AN_OBJECT),
-                        [] => self.read_element(bytes, at, work),
-                        [path, below @ ..] => {
-                            if let Some(array) = self.array(bytes, at, path) {
-                                above.push(at);
-                                self.elements(bytes, above, array, below, work);
-                                above.pop();
+                    at = match read {
+                        Ok(end) => end,
+                        Err(why) => match skip_value(inside, at) {
+                            Ok(end) => {
+                                work.reject(at, why);
+                                end
                             }
-                        }
-                    }
-                    at = end;
+                            Err(error) => return work.reject(at, reason(error)),
+                        },
+                    };
                 }
             }
         }
+    }
+
+    /// Reads an element that is no record but has an array of them; returns where it ends.
+    fn read_outer(
+        &mut self,
+        (bytes, inside): (&[u8], &[u8]),
+        above: &mut Vec<usize>,
+        at: usize,
+        (path, below): (&FieldPath, &[FieldPath]),
+        work: &mut Work<'_, '_>,
+    ) -> Result<usize, JsonError> {
+        let (found, end) = find_in(inside, at, path, self.fold_case)?;
+        if let Some(array) = found.filter(|it| it.kind == ValueKind::Array) {
+            above.push(at);
+            self.elements(bytes, above, array, below, work);
+            above.pop();
+        }
+        Ok(end)
     }
 
     /// Reads what the objects around an array tell of all its elements: a nearer one
@@ -118,24 +137,24 @@ impl JsonFramer {
         Ok(())
     }
 
-    fn read_element(&mut self, bytes: &[u8], at: usize, work: &mut Work<'_, '_>) {
+    /// Reads a record; returns where it ends.
+    fn read_element(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        work: &mut Work<'_, '_>,
+    ) -> Result<usize, JsonError> {
         self.begin_row(work.columns);
         let buffer = work.slice.buffer(work.columns);
-        let read = self.extractor.extract(bytes, buffer, at, work.columns).and_then(|end| {
-            if self.unwrap.iter().any(|(column, _)| work.columns.is_set(*column)) {
-                self.open_envelopes(bytes, at, work)?;
-            }
-            Ok(end)
-        });
-        match read {
-            Ok(end) => {
-                for (column, _) in &self.each {
-                    work.columns.unset(*column);
-                }
-                self.finish_row(at, end, work);
-                work.accept();
-            }
-            Err(error) => work.reject(at, reason(error)),
+        let end = self.extractor.extract(bytes, buffer, at, work.columns)?;
+        if self.unwrap.iter().any(|(column, _)| work.columns.is_set(*column)) {
+            self.open_envelopes(bytes, at, work)?;
         }
+        for (column, _) in &self.each {
+            work.columns.unset(*column);
+        }
+        self.finish_row(at, end, work);
+        work.accept();
+        Ok(end)
     }
 }

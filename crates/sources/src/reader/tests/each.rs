@@ -70,6 +70,16 @@ fn a_malformed_record_of_a_parcel_is_one_reject() {
 }
 
 #[test]
+fn a_malformed_object_around_records_is_one_reject() {
+    let inner = "{\"logRecords\":[{\"a\":2}]}";
+    for bad in ["17", "{\"logRecords\":[{\"a\":1}],x}", "{\"logRecords\":[{\"a\":1}] 2}"] {
+        let got = otlp(&format!("{{\"scopeLogs\":[{bad},{inner}]}}\n{{\"a\":3}}\n"));
+        assert_eq!(got.first(), ["2", "3"], "{bad}");
+        assert_eq!((got.rejects.len(), got.rejects[0].0), (1, 1), "{bad}");
+    }
+}
+
+#[test]
 fn what_is_no_array_is_a_field_of_a_record() {
     for other in ["null", "{}", "\"[text\"", "1"] {
         let got = otlp(&format!("{{\"a\":1,\"scopeLogs\":{other}}}\n{{\"a\":2}}\n"));

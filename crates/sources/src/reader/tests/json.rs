@@ -316,6 +316,7 @@ fn patterns_apply_to_fields_of_json() {
     let toml = r#"
 [[format]]
 kind = "json"
+byte_arrays = true
 [fields]
 message = ["MESSAGE"]
 [[match]]
@@ -353,6 +354,23 @@ patterns = ['^Accepted (?<method>\S+) for (?<user>\S+)', '^Failed (?<method>\S+)
 }
 
 #[test]
+fn an_array_of_numbers_is_text_only_where_the_source_says_so() {
+    let rows = |byte_arrays: &str| {
+        let toml = format!(
+            "[[format]]\nkind = \"json\"\n{byte_arrays}[[match]]\nfield = \"a\"\n\
+             every = '[\\[,](?<number>\\d+)'\n"
+        );
+        let names = ["a", "b", "number", "_row_number"];
+        read(&source(&toml), &names, b"{\"a\":[72,105],\"b\":[72]}\n", &How::default()).rows
+    };
+    let some = |it: &str| Some(it.to_owned());
+    assert_eq!(rows("byte_arrays = true\n"), [[some("Hi"), some("[72]"), None, None]]);
+    let first = [some("[72,105]"), some("[72]"), some("72"), None];
+    let second = [some("[72,105]"), some("[72]"), some("105"), some("2")];
+    assert_eq!(rows(""), [first, second]);
+}
+
+#[test]
 fn hostile_lines_do_not_cost_more_than_their_size() {
     // Each of these would be scanned to the end of the chunk if its line were no bound.
     let text = "{\"x\":[\"\n".repeat(200_000);
@@ -361,4 +379,13 @@ fn hostile_lines_do_not_cost_more_than_their_size() {
         let got = read(&source(CLOUD), &["a"], text.as_bytes(), &How::default());
         assert!(got.rejects.len() >= 199_999, "{head}: {}", got.rejects.len());
     }
+}
+
+#[test]
+fn documents_in_lines_share_a_chunk() {
+    let source = source("[[format]]\nkind = \"json\"\nrecords = [\"Records\"]\n");
+    let line = "{\"kind\":1,\"Records\":[{\"a\":1},{\"a\":2}],\"rest\":{\"a\":[\"]}\"]}}\n";
+    let got = read(&source, &["a"], line.repeat(3).as_bytes(), &How::default());
+    assert_eq!(got.first(), ["1", "2", "1", "2", "1", "2"]);
+    assert_eq!(got.places.len(), 1);
 }
