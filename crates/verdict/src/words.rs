@@ -8,7 +8,7 @@ use crate::judge::{Answer, Reason};
 use crate::soak::{Method, Soak};
 
 /// Every code of a reason, with what to do about it.
-pub const CODES: [(&str, &str); 21] = [
+pub const CODES: [(&str, &str); 22] = [
     ("uses_old", "deploy the new version to it"),
     ("no_newer_version", "publish one"),
     ("uses_both", "find the part that still has the old one"),
@@ -28,7 +28,7 @@ pub const CODES: [(&str, &str); 21] = [
     ("never_seen", "check its identifier, or read a log that shows the secret"),
     ("no_source_shows_it", "read a log that does"),
     ("no_identifier", "add one"),
-    ("ambiguous_identifier", "give its `scope` in the registry"),
+    ("ambiguous_identifier", "give its `scope` in the registry as the logs have it"),
     ("principal_only", "read a log that names it, or wait"),
     ("unresolved_sessions", "read the logs in which sessions are issued, or wait"),
 ];
@@ -177,7 +177,7 @@ fn of_version(code: &str, who: &str, evidence: &Evidence) -> String {
             "the registry gives no identifier by which a log could name this version".to_owned()
         }
         "ambiguous_identifier" => format!(
-            "logs of several scopes show this version's identifier, and nothing tells which is meant: {}",
+            "logs show this version's identifier in scopes of which the registry names none: {}",
             evidence.ambiguous_identifiers.join("; ")
         ),
         "principal_only" => format!(

@@ -11,7 +11,7 @@ use super::words::{LABEL, LONG, capital, instant, number, shown};
 const LISTED: usize = 4;
 
 /// What the codes of docs/verdicts.md say, whomever they are about.
-const TITLES: [(&str, &str); 21] = [
+const TITLES: [(&str, &str); 22] = [
     ("uses_old", "Uses this version, never used a newer one"),
     ("no_newer_version", "Uses this version, and there is no newer one yet"),
     ("uses_both", "Uses both versions"),
