@@ -110,7 +110,7 @@ fn the_picture_in_the_readme_is_what_the_demo_prints() {
         println!("skipped: there is no `script` to make a terminal with");
         return;
     }
-    let line = format!("stty cols 100 rows 40; NO_COLOR=1 {} demo", env!("CARGO_BIN_EXE_lastuse"));
+    let line = format!("stty cols 110 rows 40; NO_COLOR=1 {} demo", env!("CARGO_BIN_EXE_lastuse"));
     let output = Command::new("script")
         .args(["-q", "-e", "-c", &line, "/dev/null"])
         .stdin(Stdio::null())

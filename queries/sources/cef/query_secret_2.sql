@@ -1,4 +1,5 @@
 -- cef, further row: the second secret in the query string.
+-- Each different one is a use of its own: an API key and a token, or an old value beside a new one.
 SELECT
     query_secret("extension.request", '2') AS credential_value,
     'secret_value' AS credential_kind

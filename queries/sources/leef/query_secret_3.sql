@@ -1,4 +1,5 @@
 -- leef, further row: the third secret in the query string.
+-- Each different one is a use of its own: an API key and a token, or an old value beside a new one.
 SELECT
     query_secret("url", '3') AS credential_value,
     'secret_value' AS credential_kind
