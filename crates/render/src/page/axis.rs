@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::lanes::{Lanes, hidden, shade};
 use super::model::Kind;
 use super::view::{Role, View};
-use super::words::{LABEL, instant, shown};
+use super::words::{LABEL, day, shown};
 
 /// Pixels of one line of text.
 const ROW: u32 = 15;
@@ -55,7 +55,8 @@ pub(super) fn lines(view: &View<'_>) -> Vec<Line> {
     all
 }
 
-/// Writes dates and names of lines, in the columns of the lanes below.
+/// Writes dates and names of lines, in the columns of the lanes below. The day is all that the
+/// scale can show and a narrow screen has room for; the instants stand in the tables.
 pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let lines = lines(view);
     let height = ROW * (lines.len() as u32 + 1) + 3;
@@ -75,7 +76,7 @@ pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
             {} {}</text>",
             y - 9,
             it.label,
-            instant(it.time)
+            day(it.time)
         )?;
     }
     for it in view.scale.ticks() {
