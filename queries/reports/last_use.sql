@@ -1,9 +1,10 @@
 -- last_use: when each secret version was last used, and by how many consumers.
 -- Answers: which versions are quiet, and up to when do the logs say so?
 -- Reads: consumer_facts, secret_versions, version_credentials, credential_ids, version_tails,
--- coverage, params (as_of_time)
+-- version_sources, usage_totals, coverage, params (as_of_time)
 -- Cannot show: use where the logs are silent; `coverage` names the sources that could have shown
--- it and the instant up to which each was read.
+-- it and the instant up to which each was read; of a credential that no version explains, those that
+-- did show it.
 WITH used AS (
     SELECT
         secret_id, version,
@@ -30,10 +31,12 @@ named AS (
     GROUP BY 1, 2, 3, 4
 ),
 watermarks AS (
-    SELECT array_sort(array_agg(concat(
-        source, CASE WHEN source_scope = '' THEN '' ELSE concat(' ', source_scope) END,
-        ' until ', to_char(watermark_time, '%Y-%m-%dT%H:%M:%SZ')
-    ))) AS coverage
+    SELECT
+        source, source_scope,
+        concat(
+            source, CASE WHEN source_scope = '' THEN '' ELSE concat(' ', source_scope) END,
+            ' until ', to_char(watermark_time, '%Y-%m-%dT%H:%M:%SZ')
+        ) AS words
     FROM (
         SELECT
             c.source, coalesce(c.source_scope, '') AS source_scope,
@@ -43,6 +46,22 @@ watermarks AS (
         WHERE c.first_time <= p.as_of_time
         GROUP BY 1, 2
     )
+),
+covered AS (
+    SELECT c.secret_id, c.version, array_sort(array_agg(w.words)) AS coverage
+    FROM version_sources AS c
+    JOIN watermarks AS w ON w.source = c.source AND w.source_scope = c.source_scope
+    GROUP BY c.secret_id, c.version
+),
+shown AS (
+    SELECT u.credential_uid, array_sort(array_agg(w.words)) AS coverage
+    FROM watermarks AS w
+    JOIN (
+        SELECT DISTINCT credential_uid, source, coalesce(source_scope, '') AS source_scope
+        FROM usage_totals
+        WHERE credential_uid IS NOT NULL
+    ) AS u ON u.source = w.source AND u.source_scope = w.source_scope
+    GROUP BY u.credential_uid
 ),
 listed AS (
     SELECT
@@ -56,15 +75,14 @@ listed AS (
         coalesce(u.use_count, 0) AS use_count,
         coalesce(u.rejected_count, 0) AS rejected_count,
         n.state,
-        -- No log can show the use of a version that is known by no identifier.
-        CASE WHEN n.credential_uid IS NOT NULL THEN w.coverage END AS coverage
+        w.coverage
     FROM named AS n
     LEFT JOIN used AS u ON u.secret_id = n.secret_id AND u.version = n.version
     LEFT JOIN version_credentials AS c
         ON c.secret_id = n.secret_id AND c.version = n.version
         AND c.credential_uid = coalesce(u.credential_uid, n.credential_uid)
     LEFT JOIN credential_ids AS i ON i.credential_uid = c.credential_uid
-    CROSS JOIN watermarks AS w
+    LEFT JOIN covered AS w ON w.secret_id = n.secret_id AND w.version = n.version
     UNION ALL
     SELECT
         NULL AS secret_id, NULL AS version, NULL AS version_number,
@@ -79,7 +97,7 @@ listed AS (
     FROM used AS u
     LEFT JOIN credential_ids AS i ON i.credential_uid = u.credential_uid
     LEFT JOIN version_tails AS t ON t.credential_uid = u.credential_uid
-    CROSS JOIN watermarks AS w
+    LEFT JOIN shown AS w ON w.credential_uid = u.credential_uid
     WHERE u.secret_id IS NULL
 )
 SELECT

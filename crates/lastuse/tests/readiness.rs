@@ -163,6 +163,29 @@ fn an_identifier_that_stands_for_credentials_of_two_scopes_is_no_evidence_of_sil
 }
 
 #[test]
+fn what_a_service_did_for_somebody_with_the_version_keeps_the_verdict_open() {
+    let (logs, data) = (folder(), folder());
+    let call_at = |time: &str, by: &str| {
+        format!(
+            r#"{{"eventVersion":"1.09","eventID":"{time}","eventTime":"{time}","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"eu-west-1","sourceIPAddress":"192.0.2.9","recipientAccountId":"111122223333","userIdentity":{{"type":"IAMUser","userName":"app","arn":"arn:aws:iam::111122223333:user/app","accountId":"111122223333","accessKeyId":"AKIAMADEUPFORWARD001"{by}}}}}"#
+        )
+    };
+    let forwarded = call_at("2026-10-01T15:00:00Z", r#","invokedBy":"AWS Internal""#);
+    let text = [call_at("2026-10-01T09:00:00Z", ""), forwarded].join("\n");
+    fs::write(logs.path().join("trail.json"), text).expect("writes");
+    let registry = logs.path().join("registry.yaml");
+    let entry = "secrets: [{id: app, versions: [{version: '1', identifiers: [{kind: aws_access_key_id, value: AKIAMADEUPFORWARD001}]}]}]";
+    fs::write(&registry, entry).expect("writes");
+    let path = |it: &Path| it.to_str().expect("UTF-8").to_owned();
+    call(data.path(), ["secrets", "import", &path(&registry)]).exits(0);
+    call(data.path(), ["ingest", &path(&logs.path().join("trail.json"))]).exits(0);
+    let flags = ["--as-of", "2026-10-20T00:00:00Z", "readiness", "--secret", "app"];
+    let run = call(data.path(), flags.iter().chain(&["--version", "1", "--format", "json"]));
+    let codes = document(&run)["reasons"].as_array().expect("a list").clone();
+    assert!(codes.iter().any(|it| it["code"] == "forwarded_use"), "{codes:?}");
+}
+
+#[test]
 fn the_report_is_one_page_with_every_secret_and_its_verdict() {
     let (estate, data) =
         (Estate::new(&EstateConfig { days: 20, events: 3_000, ..EstateConfig::demo() }), folder());

@@ -84,6 +84,8 @@ pub struct Facts {
     /// By secret and version: identifiers that logs show in several scopes, or in another
     /// than the registry gives.
     ambiguous: BTreeMap<(String, String), Vec<String>>,
+    /// By secret and version: the last call that a service made on behalf of its user.
+    forwarded: BTreeMap<(String, String), i64>,
     /// The last use of sessions of unknown origin, by principal and by workload.
     unresolved: [BTreeMap<String, i64>; 2],
     /// The last use in logs that name no credential, by principal.
@@ -118,6 +120,15 @@ const TAILS: &str =
     "SELECT c.secret_id, c.version, t.tail_expires_time, t.endless_issued_time, c.id_kind
     FROM version_credentials AS c
     LEFT JOIN version_tails AS t ON t.credential_uid = c.credential_uid";
+const FORWARDED: &str = "SELECT c.secret_id, c.version, max(u.last_time) AS last_time
+    FROM (
+        SELECT secret_id, version, credential_uid FROM version_credentials
+        UNION
+        SELECT secret_id, version, credential_uid FROM descent
+    ) AS c
+    JOIN usage_totals AS u ON u.credential_uid = c.credential_uid
+    WHERE u.via_service IS NOT NULL AND u.outcome <> 'rejected' AND u.attribution <> 'principal'
+    GROUP BY c.secret_id, c.version";
 const UNRESOLVED: &str = "SELECT principals, workloads, last_used_time FROM unresolved_sessions";
 const UNNAMED: &str = "SELECT principal, max(last_time) AS last_time FROM consumer_usage
     WHERE attribution = 'principal' AND outcome <> 'rejected' AND principal IS NOT NULL
@@ -160,6 +171,13 @@ impl Catalog {
         }
         for batch in self.of_secret(READS, secret).await? {
             facts.add_reads(&batch)?;
+        }
+        for batch in self.of_secret(FORWARDED, secret).await? {
+            let (secrets, versions) = (named(&batch, "secret_id")?, named(&batch, "version")?);
+            let last = times(&batch, 2).into_iter().enumerate();
+            facts.forwarded.extend(last.filter_map(|(row, time)| {
+                Some(((text(&secrets, row)?, text(&versions, row)?), time?))
+            }));
         }
         for batch in self.of_secret(UNRESOLVED, None).await? {
             let last = times(&batch, 2);
@@ -342,6 +360,7 @@ impl Facts {
         evidence.ambiguous_identifiers = ambiguous.cloned().unwrap_or_default();
         evidence.tail_expires_time = tail.and_then(|it| it.expires_time);
         evidence.endless_issued_time = tail.and_then(|it| it.endless_issued_time);
+        evidence.forwarded_used_time = self.forwarded.get(&key).copied();
         self.add_doubts(history, version.number, &mut evidence);
         let answer = judge(&evidence, &question.policy, question.cutoff_time);
         let readers = self.readers(question.secret_id, version.number, &evidence, &answer);

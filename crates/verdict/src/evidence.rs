@@ -38,6 +38,9 @@ pub struct Evidence {
     pub tail_expires_time: Option<i64>,
     /// When something was last obtained with the version of which no log says how long it is valid.
     pub endless_issued_time: Option<i64>,
+    /// The last call that a service made on behalf of who presented the version, or something
+    /// obtained with it: it names no consumer.
+    pub forwarded_used_time: Option<i64>,
     /// The last use by the version's principals that names no credential, where no newer version
     /// has that principal.
     pub principal_used_time: Option<i64>,

@@ -161,6 +161,9 @@ fn never_seen(
     }
 }
 
+/// How long after a request a service may still call others on behalf of it: an hour.
+const FORWARDED_MICROS: i64 = 3600 * SECOND;
+
 /// Reasons that are about the version and its logs as a whole.
 fn of_version(
     reasons: &mut Vec<Reason>,
@@ -186,8 +189,12 @@ fn of_version(
         add("tail_unknown", Verdict::Unknown, Some(until));
     }
     let since = consumers.iter().filter_map(|it| it.old_used_time).max();
+    // What a service does for a request ends soon after it.
+    let is_apart = |it: &i64| since.is_none_or(|last| it.saturating_sub(last) > FORWARDED_MICROS);
+    let forwarded = evidence.forwarded_used_time.filter(is_apart);
     // Uses that may be the version's count like a rare job's: nothing tells their rhythm.
     let doubts = [
+        ("forwarded_use", forwarded),
         ("principal_only", evidence.principal_used_time),
         ("unresolved_sessions", evidence.unresolved_used_time),
     ];

@@ -357,6 +357,10 @@ fn what_may_still_be_the_versions_use_keeps_the_verdict_open() {
     assert_eq!(verdict(&tail), (Verdict::Used, vec!["tail_not_passed"]));
     let endless = Evidence { endless_issued_time: Some(80 * DAY), ..base() };
     assert_eq!(verdict(&endless), (Verdict::Unknown, vec!["tail_unknown"]));
+    let forwarded = Evidence { forwarded_used_time: Some(94 * DAY), ..base() };
+    assert_eq!(verdict(&forwarded), (Verdict::Unknown, vec!["forwarded_use"]));
+    let of_the_last = Evidence { forwarded_used_time: Some(90 * DAY - HOUR / 2), ..base() };
+    assert_eq!(verdict(&of_the_last), (Verdict::NotUsed, vec![]));
     let principal = Evidence { principal_used_time: Some(94 * DAY), ..base() };
     assert_eq!(verdict(&principal), (Verdict::Unknown, vec!["principal_only"]));
     let session = Evidence { unresolved_used_time: Some(94 * DAY), ..base() };

@@ -8,7 +8,7 @@ use crate::judge::{Answer, Reason};
 use crate::soak::{Method, Soak};
 
 /// Every code of a reason, with what to do about it.
-pub const CODES: [(&str, &str); 22] = [
+pub const CODES: [(&str, &str); 23] = [
     ("uses_old", "deploy the new version to it"),
     ("no_newer_version", "publish one"),
     ("uses_both", "find the part that still has the old one"),
@@ -29,6 +29,7 @@ pub const CODES: [(&str, &str); 22] = [
     ("no_source_shows_it", "read a log that does"),
     ("no_identifier", "add one"),
     ("ambiguous_identifier", "give its `scope` in the registry as the logs have it"),
+    ("forwarded_use", "read the logs of who called the service, or wait"),
     ("principal_only", "read a log that names it, or wait"),
     ("unresolved_sessions", "read the logs in which sessions are issued, or wait"),
 ];
@@ -179,6 +180,10 @@ fn of_version(code: &str, who: &str, evidence: &Evidence) -> String {
         "ambiguous_identifier" => format!(
             "logs show this version's identifier in scopes of which the registry names none: {}",
             evidence.ambiguous_identifiers.join("; ")
+        ),
+        "forwarded_use" => format!(
+            "a service made calls on behalf of who presented it until {}, and no log shows who that was",
+            at(evidence.forwarded_used_time)
         ),
         "principal_only" => format!(
             "its principal was seen until {} in logs that do not name the credential",

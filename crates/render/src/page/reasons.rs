@@ -11,7 +11,7 @@ use super::words::{LABEL, LONG, capital, instant, number, shown};
 const LISTED: usize = 4;
 
 /// What the codes of docs/verdicts.md say, whomever they are about.
-const TITLES: [(&str, &str); 22] = [
+const TITLES: [(&str, &str); 23] = [
     ("uses_old", "Uses this version, never used a newer one"),
     ("no_newer_version", "Uses this version, and there is no newer one yet"),
     ("uses_both", "Uses both versions"),
@@ -35,6 +35,7 @@ const TITLES: [(&str, &str); 22] = [
     ("no_source_shows_it", "No log that was read names credentials of this kind"),
     ("no_identifier", "Nothing is known by which a log could name this version"),
     ("ambiguous_identifier", "An identifier of this version stands for several credentials"),
+    ("forwarded_use", "A service made calls on behalf of somebody with this version"),
     ("principal_only", "Its principal was seen since, without a credential being named"),
     ("unresolved_sessions", "Sessions were used of which no log says what they were obtained with"),
 ];
