@@ -75,7 +75,8 @@ listed AS (
         coalesce(u.use_count, 0) AS use_count,
         coalesce(u.rejected_count, 0) AS rejected_count,
         n.state,
-        w.coverage
+        -- No log can show the use of a version that is known by no identifier.
+        CASE WHEN n.credential_uid IS NOT NULL THEN w.coverage END AS coverage
     FROM named AS n
     LEFT JOIN used AS u ON u.secret_id = n.secret_id AND u.version = n.version
     LEFT JOIN version_credentials AS c

@@ -354,7 +354,8 @@ impl Committer<'_> {
                 if is_empty {
                     self.listing.add(&input.path, None);
                 }
-                self.report.unrecognised.push((path, reason, input.named));
+                // What was rotated a moment ago is empty: no failure.
+                self.report.unrecognised.push((path, reason, input.named && !is_empty));
             }
             Nothing::Failed(reason) => self.report.failed.push((path, reason)),
         }

@@ -166,6 +166,10 @@ fn a_file_that_no_source_knows_fails_when_it_is_named_and_not_in_a_folder() {
     assert!(named.stderr.contains("notes.txt") && named.stderr.contains("no source"), "{named:?}");
     let found = call(data.path(), [Path::new("ingest"), root.path()]).exits(0);
     assert!(found.stderr.contains("notes.txt") && found.stderr.contains("no source"), "{found:?}");
+    // A log that was rotated a moment ago is empty, and no failure.
+    fs::write(&path, "").expect("writes");
+    let empty = call(data.path(), [Path::new("ingest"), &path]).exits(0);
+    assert!(empty.stderr.contains("it is empty"), "{empty:?}");
 }
 
 #[test]
