@@ -162,7 +162,9 @@ fn of_version(code: &str, who: &str, evidence: &Evidence) -> String {
             at(evidence.endless_issued_time)
         ),
         "declared_never_seen" => {
-            format!("the registry names {who}, and no log showed it with this secret")
+            format!(
+                "the registry names {who}, and no log showed it with this version or a newer one"
+            )
         }
         "nobody_seen" => {
             "nobody was seen, and the logs are too short to say that nobody is there".to_owned()
