@@ -110,7 +110,7 @@ fn main_job(
     let truth = make(config, folder)?;
     let demo = workspace.elsewhere(&folder.join("data"), truth.as_of_time)?;
     let store = demo.store()?;
-    import(&demo, &store, &folder.join("registry.yaml"))?;
+    import(&demo, &store, &[folder.join("registry.yaml")], false)?;
     let ingest = IngestArgs {
         paths: vec![folder.join("logs")],
         source: None,

@@ -23,6 +23,9 @@ pub enum SecretsCommand {
         /// The registry files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Forget the secrets of earlier imports that these files do not name
+        #[arg(long)]
+        replace: bool,
     },
     /// List secrets, versions, their state and the identifiers known
     List {
@@ -34,11 +37,19 @@ pub enum SecretsCommand {
 /// Runs `secrets`.
 pub fn run(workspace: &Workspace, command: &SecretsCommand) -> anyhow::Result<u8> {
     match command {
-        SecretsCommand::Import { files } => {
+        SecretsCommand::Import { files, replace } => {
             let store = workspace.store()?;
-            for file in files {
-                let (secrets, versions) = import(workspace, &store, file)?;
+            let Imported { counts, others } = import(workspace, &store, files, *replace)?;
+            for (file, (secrets, versions)) in files.iter().zip(counts) {
                 say!("imported `{}`: secrets {secrets}, versions {versions}", file.display());
+            }
+            if others > 0 {
+                let secrets = if others == 1 { "secret" } else { "secrets" };
+                let done = if *replace { "forgot" } else { "kept" };
+                let how = if *replace { "" } else { "; --replace forgets them" };
+                eprintln!(
+                    "note: {done} {others} {secrets} of earlier imports that no file names{how}"
+                );
             }
         }
         SecretsCommand::List { output } => {
@@ -51,30 +62,41 @@ pub fn run(workspace: &Workspace, command: &SecretsCommand) -> anyhow::Result<u8
     Ok(0)
 }
 
-/// Takes one registry file into the store; how many secrets and versions it has.
-pub fn import(workspace: &Workspace, store: &Store, file: &Path) -> anyhow::Result<(usize, usize)> {
-    let doing = || format!("cannot import `{}`", file.display());
-    let text = std::fs::read_to_string(file).map(Zeroizing::new).with_context(doing)?;
-    let format = RegistryFormat::of_name(&file.to_string_lossy());
-    let registry = Registry::parse(&text, format).with_context(doing)?;
-    let key = workspace.key()?;
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let (resolved, doubts) =
-        resolve(&registry, &key, &|it| read_secret(folder, it)).with_context(doing)?;
-    doubts.iter().for_each(|it| eprintln!("warning: {it}"));
-    let counts =
-        (resolved.secrets.len(), resolved.secrets.iter().map(|it| it.versions.len()).sum());
-    for secret in &resolved.secrets {
-        for version in secret.versions.iter().filter(|it| it.identifiers.is_empty()) {
-            eprintln!(
-                "warning: `{}` version `{}` has no identifier: no log can show its use",
-                secret.id, version.version
-            );
-        }
-        secret.versions.iter().for_each(|it| warn_of_scopes(&secret.id, it));
+/// What an import did.
+pub struct Imported {
+    /// How many secrets and versions each file has.
+    pub counts: Vec<(usize, usize)>,
+    /// How many secrets of earlier imports no file names.
+    pub others: usize,
+}
+
+/// Takes registry files into the store: all of them or, if one is wrong, none. `replace` forgets
+/// what was imported before.
+pub fn import(
+    workspace: &Workspace,
+    store: &Store,
+    files: &[PathBuf],
+    replace: bool,
+) -> anyhow::Result<Imported> {
+    let before: ResolvedRegistry = workspace.registry(store)?;
+    let mut named = ResolvedRegistry::default();
+    let mut counts = Vec::new();
+    for file in files {
+        let resolved = read(workspace, file)?;
+        let versions = resolved.secrets.iter().map(|it| it.versions.len()).sum();
+        counts.push((resolved.secrets.len(), versions));
+        named.merge(resolved);
     }
-    let mut all: ResolvedRegistry = workspace.registry(store)?;
-    all.merge(resolved);
+    let is_other = |id: &str| named.secrets.iter().all(|it| it.id != id);
+    let others = before.secrets.iter().filter(|it| is_other(&it.id)).count();
+    let all = match replace {
+        true => named,
+        false => {
+            let mut all = before;
+            all.merge(named);
+            all
+        }
+    };
     for conflict in all.conflicts() {
         let names: Vec<_> =
             conflict.versions.iter().map(|it| format!("`{}` version `{}`", it.0, it.1)).collect();
@@ -84,8 +106,32 @@ pub fn import(workspace: &Workspace, store: &Store, file: &Path) -> anyhow::Resu
             conflict.credential_uid.short()
         );
     }
-    store.put_registry(&serde_json::to_string(&all).with_context(doing)?)?;
-    Ok(counts)
+    let text = serde_json::to_string(&all).context("cannot write the registry")?;
+    store.put_registry(&text)?;
+    Ok(Imported { counts, others })
+}
+
+/// What one registry file says, with its secrets fingerprinted.
+fn read(workspace: &Workspace, file: &Path) -> anyhow::Result<ResolvedRegistry> {
+    let doing = || format!("cannot import `{}`", file.display());
+    let text = std::fs::read_to_string(file).map(Zeroizing::new).with_context(doing)?;
+    let format = RegistryFormat::of_name(&file.to_string_lossy());
+    let registry = Registry::parse(&text, format).with_context(doing)?;
+    let key = workspace.key()?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let (resolved, doubts) =
+        resolve(&registry, &key, &|it| read_secret(folder, it)).with_context(doing)?;
+    doubts.iter().for_each(|it| eprintln!("warning: {it}"));
+    for secret in &resolved.secrets {
+        for version in secret.versions.iter().filter(|it| it.identifiers.is_empty()) {
+            eprintln!(
+                "warning: `{}` version `{}` has no identifier: no log can show its use",
+                secret.id, version.version
+            );
+        }
+        secret.versions.iter().for_each(|it| warn_of_scopes(&secret.id, it));
+    }
+    Ok(resolved)
 }
 
 /// A kind of a source of one's own has no scope by nature: an identifier without one never matches

@@ -492,3 +492,33 @@ fn a_report_goes_where_it_is_told_and_a_demo_replaces_nothing() {
     assert_error(&run, "is not empty", true);
     assert_eq!(fs::read_to_string(own.join("registry.yaml")).expect("reads"), "mine");
 }
+
+#[test]
+fn what_an_import_does_not_name_is_kept_until_it_is_replaced() {
+    let (root, data) = (folder(), folder());
+    let file = |name: &str, ids: &[&str]| {
+        let entry = |id: &&str| format!("{{id: {id}, versions: [{{version: '1'}}]}}");
+        let entries: Vec<String> = ids.iter().map(entry).collect();
+        let path = root.path().join(name);
+        fs::write(&path, format!("secrets: [{}]", entries.join(", "))).expect("writes");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let ids = || -> Vec<String> {
+        let rows =
+            common::sql(data.path(), "SELECT secret_id AS id FROM secret_versions ORDER BY 1");
+        rows.iter().map(|it| it["id"].as_str().expect("a text").to_owned()).collect()
+    };
+    let both = file("both.yaml", &["a", "b"]);
+    call(data.path(), ["secrets", "import", &both]).exits(0);
+    let kept = call(data.path(), ["secrets", "import", &file("c.yaml", &["c"])]).exits(0);
+    assert!(kept.stderr.contains("kept 2 secrets"), "{kept:?}");
+    assert_eq!(ids(), ["a", "b", "c"]);
+    let broken = root.path().join("broken.yaml");
+    fs::write(&broken, "secrets: 7").expect("writes");
+    let broken = broken.to_str().expect("UTF-8");
+    call(data.path(), ["secrets", "import", "--replace", &both, broken]).exits(1);
+    assert_eq!(ids(), ["a", "b", "c"]);
+    let forgot = call(data.path(), ["secrets", "import", "--replace", &both]).exits(0);
+    assert!(forgot.stderr.contains("forgot 1 secret of"), "{forgot:?}");
+    assert_eq!(ids(), ["a", "b"]);
+}

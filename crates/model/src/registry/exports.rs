@@ -175,7 +175,10 @@ mod tests {
     use super::super::RegistryFormat;
     use super::*;
 
-    fn versions(text: &str) -> Vec<(String, String, Option<i64>, Vec<(String, String)>)> {
+    /// Secret, version, since when, and by which kinds and values it is known.
+    type Found = (String, String, Option<i64>, Vec<(String, String)>);
+
+    fn versions(text: &str) -> Vec<Found> {
         let registry = Registry::parse(text, RegistryFormat::Json).unwrap();
         let mut found = Vec::new();
         for secret in &registry.secrets {
