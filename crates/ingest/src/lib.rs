@@ -3,7 +3,7 @@
 //! Each step of a record's way has one module, named after the step:
 //! [`discover`], (decode and extract are `lastuse-sources`), [`normalize`],
 //! [`protect`], [`seen`] (dedupe), [`segment`] and [`derive`]; [`pipeline`]
-//! runs them. [`digests`] reads what says that all of a log was delivered, and `sequences` finds
+//! runs them. `place` finds where an input that was read before goes on. [`digests`] reads what says that all of a log was delivered, and `sequences` finds
 //! the files that are missing among numbered ones.
 
 pub mod catalog;

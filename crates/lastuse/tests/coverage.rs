@@ -5,14 +5,12 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use common::logs::{HOUR, Log, events, gaps, log, usual};
+use common::logs::{HOUR, Log, events, gaps, log, usual, write_log};
 use common::{Estate, copy_folder, folder, ingest, sql};
-use flate2::Compression;
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
 use lastuse_estate::{EstateConfig, files};
 use serde_json::Value;
 
@@ -43,16 +41,6 @@ fn read(path: &Path) -> String {
     text
 }
 
-fn write(path: &Path, text: &str) {
-    if path.extension().is_some_and(|it| it == "gz") {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(text.as_bytes()).expect("compresses");
-        fs::write(path, encoder.finish().expect("compresses")).expect("writes");
-    } else {
-        fs::write(path, text).expect("writes");
-    }
-}
-
 /// The records of a file of JSON.
 fn records(text: &str) -> Vec<Value> {
     match serde_json::from_str::<Value>(text) {
@@ -76,9 +64,9 @@ fn take_out(path: &Path, span: (i64, i64)) {
         return fs::remove_file(path).expect("removes");
     }
     if text.starts_with("{\"Records\"") {
-        return write(path, &serde_json::json!({ "Records": kept }).to_string());
+        return write_log(path, &serde_json::json!({ "Records": kept }).to_string());
     }
-    write(path, &kept.iter().map(|it| format!("{it}\n")).collect::<String>());
+    write_log(path, &kept.iter().map(|it| format!("{it}\n")).collect::<String>());
 }
 
 /// The files of a folder whose records are mostly of a span.

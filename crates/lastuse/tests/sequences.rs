@@ -3,12 +3,10 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use common::logs::write_log;
 use common::{folder, lastuse, run, sql};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -39,14 +37,7 @@ impl Case {
             )
         };
         let text: String = (0..records).map(line).collect();
-        let path = self.path(path);
-        if path.extension().is_some_and(|it| it == "gz") {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(text.as_bytes()).expect("compresses");
-            fs::write(path, encoder.finish().expect("compresses")).expect("writes");
-        } else {
-            fs::write(path, text).expect("writes");
-        }
+        write_log(&self.path(path), &text);
     }
 
     fn rename(&self, from: &str, to: &str) {

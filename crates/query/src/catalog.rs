@@ -14,10 +14,12 @@ use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col, lit};
 use include_dir::{Dir, include_dir};
 use lastuse_model::registry::ResolvedRegistry;
 use lastuse_store::{Store, StoreError, Table};
+use tokio::sync::OnceCell;
 
 use crate::evidence::{Cache, texts};
 use crate::guard::Answer;
 use crate::known::{self, Ambiguous, KnownVersion, LifecycleEvent, SeenCredentials, SourceFacts};
+use crate::misplaced::Misplaced;
 use crate::states::StatesTable;
 use crate::table::StoreTable;
 use crate::totals::{self, TotalsTable};
@@ -104,6 +106,8 @@ pub struct Catalog {
     as_of_time: i64,
     sources: Vec<SourceFacts>,
     ambiguous: Vec<Ambiguous>,
+    /// Found when first asked for: it takes a pass over all credentials.
+    pub(crate) misplaced: OnceCell<Vec<Misplaced>>,
 }
 
 impl Catalog {
@@ -122,7 +126,8 @@ impl Catalog {
         let ambiguous = register_known(&context, &registry, settings).await?;
         let histories = register_views(&context, settings.as_of_time).await?;
         let (as_of_time, sources) = (settings.as_of_time, settings.sources.clone());
-        Ok(Self { context, histories, as_of_time, sources, ambiguous })
+        let misplaced = OnceCell::new();
+        Ok(Self { context, histories, as_of_time, sources, ambiguous, misplaced })
     }
 
     /// The instant of every report, in microseconds since 1970.

@@ -41,8 +41,9 @@ const ELSEWHERE: &str = "SELECT DISTINCT v.secret_id, v.version, v.id_kind, v.re
 
 impl Catalog {
     /// Identifiers of the registry that logs show under other scopes only.
-    pub async fn misplaced(&self) -> Result<Vec<Misplaced>, QueryError> {
-        find(self.context()).await
+    pub async fn misplaced(&self) -> Result<&[Misplaced], QueryError> {
+        let found = self.misplaced.get_or_try_init(|| find(self.context())).await?;
+        Ok(found)
     }
 }
 

@@ -167,7 +167,8 @@ impl Catalog {
         }
         for it in self.misplaced().await? {
             let words = format!("{} in {}, not in {}", it.kind, it.scopes_text(), it.given);
-            facts.ambiguous.entry((it.secret_id, it.version)).or_default().push(words);
+            let key = (it.secret_id.clone(), it.version.clone());
+            facts.ambiguous.entry(key).or_default().push(words);
         }
         for batch in self.of_secret(READS, secret).await? {
             facts.add_reads(&batch)?;

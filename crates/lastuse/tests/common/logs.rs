@@ -1,8 +1,12 @@
-//! When the logs of a store have events, and how long they are silent in between.
+//! Files of logs; when the logs of a store have events, and how long they are silent in between.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 
 use super::sql;
@@ -42,4 +46,15 @@ pub fn gaps(times: &[i64]) -> Vec<(i64, i64)> {
 pub fn usual(gaps: &[(i64, i64)]) -> Option<i64> {
     let it = gaps.get(gaps.len() / 100 + 1).filter(|_| gaps.len() >= 10)?;
     Some(it.1 - it.0)
+}
+
+/// Writes a file of a log, compressed if its name ends in `.gz`.
+pub fn write_log(path: &Path, text: &str) {
+    if path.extension().is_some_and(|it| it == "gz") {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).expect("compresses");
+        fs::write(path, encoder.finish().expect("compresses")).expect("writes");
+    } else {
+        fs::write(path, text).expect("writes");
+    }
 }
