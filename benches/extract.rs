@@ -11,7 +11,7 @@ fn bench(criterion: &mut Criterion) {
         let logs = logs(source, 50_000);
         let fields = normalizer(&logs).fields().to_vec();
         group.throughput(Throughput::Bytes(logs.bytes.len() as u64));
-        group.bench_function(source.name(), |it| it.iter(|| extract(&logs, &fields, |_, _| {})));
+        group.bench_function(source.name(), |it| it.iter(|| extract(&logs, &fields, |_| {})));
     }
     group.finish();
 }

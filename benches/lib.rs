@@ -4,12 +4,11 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::StringViewArray;
 use lastuse_estate::{EstateConfig, LogSource, generate};
 use lastuse_ingest::catalog;
 use lastuse_ingest::normalize::Normalizer;
 use lastuse_sources::{
-    Catalog, FileContext, Limits, RecordReader, Resume, Sample, Source, columns, decode,
+    Catalog, Extracted, FileContext, Limits, RecordReader, Resume, Sample, Source, columns, decode,
 };
 
 /// Logs of one source of an estate, all files of it put one after another.
@@ -60,11 +59,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 ///
 /// # Panics
 /// When the logs cannot be read.
-pub fn extract(
-    logs: &Logs,
-    fields: &[String],
-    mut each: impl FnMut(Vec<StringViewArray>, usize),
-) -> u64 {
+pub fn extract(logs: &Logs, fields: &[String], mut each: impl FnMut(Extracted)) -> u64 {
     let limits = Limits::default();
     let cursor = Cursor::new(logs.bytes.clone());
     let decoder = decode(Box::new(cursor), None, &limits).expect("plain logs");
@@ -84,10 +79,7 @@ pub fn extract(
     let mut records = 0;
     while let Some(info) = reader.read_chunk(&mut taken).expect("records") {
         records += info.records;
-        let rows = taken.len();
-        let mut arrays = taken.finish();
-        arrays.truncate(fields.len());
-        each(arrays, rows);
+        each(taken.finish());
     }
     records
 }

@@ -24,15 +24,14 @@ fn bench(criterion: &mut Criterion) {
             file_uid: "file".to_owned(),
         };
         let mut chunks = Vec::new();
-        let records =
-            extract(&logs, normalizer.fields(), |arrays, rows| chunks.push((arrays, rows)));
+        let records = extract(&logs, normalizer.fields(), |it| chunks.push(it));
         group.throughput(Throughput::Elements(records));
         group.bench_function(source.name(), |it| {
             it.iter(|| {
                 let redactor = Arc::new(Redactor::new(key.as_ref().clone(), []));
                 let mut protector = Protector::new(Arc::clone(&key), redactor, [1; 16], [2; 16]);
-                for (arrays, rows) in &chunks {
-                    protector.protect(&normalizer, arrays.clone(), *rows, &facts).expect("rows");
+                for chunk in &chunks {
+                    protector.protect(&normalizer, chunk.clone(), &facts).expect("rows");
                 }
             });
         });

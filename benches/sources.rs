@@ -59,7 +59,7 @@ fn repeated(path: &Path, catalog: &Catalog) -> Option<Logs> {
     let of = |bytes: Vec<u8>| Logs { bytes, source: Arc::clone(&source), format };
     let (one, many) = (of(once.clone()), of(once.repeat(times)));
     let fields = normalizer(&one).fields().to_vec();
-    let count = |logs: &Logs| std::panic::catch_unwind(|| extract(logs, &fields, |_, _| {})).ok();
+    let count = |logs: &Logs| std::panic::catch_unwind(|| extract(logs, &fields, |_| {})).ok();
     let is_repeatable = count(&one)? > 0 && count(&many)? == times as u64 * count(&one)?;
     is_repeatable.then_some(many)
 }
@@ -70,7 +70,7 @@ fn read(logs: &Logs) -> (f64, f64) {
     let start = Instant::now();
     let mut times = 0;
     while start.elapsed() < TIME {
-        extract(logs, &fields, |_, _| {});
+        extract(logs, &fields, |_| {});
         times += 1;
     }
     ((times * logs.bytes.len()) as f64, start.elapsed().as_secs_f64())

@@ -79,12 +79,13 @@ impl Fields {
         forgotten.collect()
     }
 
-    /// The number of each row's value in `column`, which holds the field `field`.
-    pub(crate) fn number(&mut self, field: usize, column: &StringViewArray) -> Codes {
-        let rows = column.len();
-        if column.null_count() == rows {
+    /// The number of each row's value in `column`, which holds the field `field` if any row
+    /// has it.
+    pub(crate) fn number(&mut self, field: usize, column: Option<&StringViewArray>) -> Codes {
+        let Some(column) = column.filter(|it| it.null_count() < it.len()) else {
             return Codes::Same(MISSING);
-        }
+        };
+        let rows = column.len();
         self.chunk.clear();
         let mut numbers = Vec::with_capacity(rows);
         let views = column.views();
@@ -165,6 +166,11 @@ impl Combinations {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.count as usize
+    }
+
+    /// Starts over.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::new(self.width);
     }
 
     /// The combination of each of `rows` rows. For each that is new, the first row with it is
@@ -277,17 +283,18 @@ mod tests {
     #[test]
     fn one_value_has_one_number_in_every_chunk() {
         let mut fields = Fields::new([1; 16], 2);
-        let first = fields.number(0, &column(&[Some(LONG), None, Some("b"), Some(LONG), Some("")]));
+        let first =
+            fields.number(0, Some(&column(&[Some(LONG), None, Some("b"), Some(LONG), Some("")])));
         let Codes::Rows(first) = first else { panic!("{first:?}") };
         assert_eq!(first, [1, MISSING, 2, 1, 3]);
-        let second = fields.number(0, &column(&[Some("b"), Some(ALIKE), Some(LONG)]));
+        let second = fields.number(0, Some(&column(&[Some("b"), Some(ALIKE), Some(LONG)])));
         assert_eq!(second, Codes::Rows(vec![2, 4, 1]));
-        assert_eq!(fields.number(0, &column(&[None, None])), Codes::Same(MISSING));
-        assert_eq!(fields.number(0, &column(&[Some("b"), Some("b")])), Codes::Same(2));
-        assert_eq!(fields.number(1, &column(&[Some("b")])), Codes::Same(1));
+        assert_eq!(fields.number(0, Some(&column(&[None, None]))), Codes::Same(MISSING));
+        assert_eq!(fields.number(0, Some(&column(&[Some("b"), Some("b")]))), Codes::Same(2));
+        assert_eq!(fields.number(1, Some(&column(&[Some("b")]))), Codes::Same(1));
         assert!(fields.forget_above(4).is_empty());
         assert_eq!(fields.forget_above(3), [0]);
-        assert_eq!(fields.number(0, &column(&[Some(LONG)])), Codes::Same(1));
+        assert_eq!(fields.number(0, Some(&column(&[Some(LONG)]))), Codes::Same(1));
     }
 
     #[test]

@@ -1,17 +1,16 @@
 //! Preview: what a file would become, without storing anything. It is how
 //! users check a source that they write.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, StringViewArray};
+use arrow::array::RecordBatch;
 use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
 use lastuse_sources::{
-    Catalog, DecodeError, FileContext, Limits, ReadError, RecordReader, Reject, Resume, Sample,
-    Source, columns,
+    Catalog, DecodeError, Extracted, FileContext, Limits, ReadError, RecordReader, Reject, Resume,
+    Sample, Source, columns,
 };
 
 use crate::event::{Identifier, NO_NUMBER, Text};
@@ -118,13 +117,11 @@ pub fn preview(
         false,
     )?;
     let Some(info) = reader.read_chunk(&mut taken)? else { return Ok(preview) };
-    let count = taken.len();
-    let mut arrays = taken.finish();
-    arrays.truncate(fields.len());
-    preview.missing_fields = missing(fields, &arrays);
+    let extracted = taken.finish();
+    preview.missing_fields = missing(fields, &extracted);
     preview.records = info.records;
     let mut protector = Protector::new(key, redactor, [0; 16], [0; 16]);
-    let rows = protector.protect(&normalizer, arrays, count, &facts(&source))?;
+    let rows = protector.protect(&normalizer, extracted, &facts(&source))?;
     preview.row_count = rows.rows.len() as u64;
     let first_rows = (0..rows.rows.len()).filter(|it| rows.is_first(*it)).count() as u64;
     preview.skipped = info.records - info.rejects.len() as u64 - first_rows;
@@ -157,10 +154,9 @@ fn facts(source: &Source) -> InputFacts {
     }
 }
 
-fn missing(fields: &[String], arrays: &[StringViewArray]) -> Vec<String> {
-    let empty: HashMap<&String, bool> =
-        fields.iter().zip(arrays).map(|(name, it)| (name, it.null_count() == it.len())).collect();
-    fields.iter().filter(|it| empty[it]).cloned().collect()
+fn missing(fields: &[String], extracted: &Extracted) -> Vec<String> {
+    let named = fields.iter().zip(&extracted.fields);
+    named.filter(|it| it.1.texts.is_none()).map(|it| it.0.clone()).collect()
 }
 
 fn modified(metadata: &std::fs::Metadata) -> i64 {

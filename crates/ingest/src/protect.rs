@@ -5,15 +5,15 @@
 //! here may be sorted, spilled, written and shown.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{ArrayRef, AsArray, StringViewArray, UInt32Array};
-use arrow::compute::take;
+use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
+use lastuse_sources::{Extracted, GroupRows};
 
 use crate::clean::{Cleaner, GIVEN_ATTRIBUTION, Maker, default_of, makers};
 use crate::coded::{Codes, Dictionary, NULL};
@@ -86,13 +86,16 @@ const MEMO_WORDS: usize = 300_000;
 /// In the order of strength, from the strongest.
 const GRADES: [&str; 4] = ["exact", "derived", "principal", "none"];
 
+/// Of each field, the group that it belongs to.
+type Groups = Vec<Option<usize>>;
+
 /// Normalizes rows, replaces identifiers by fingerprints and redacts free text. One per
 /// worker thread: it remembers what it has worked out (raw values by keyed hash only).
 pub struct Protector {
     cleaner: Cleaner,
     event_key: [u8; 16],
-    /// By source and scope.
-    memos: HashMap<(String, String), Memo>,
+    /// By source and scope, and how the fields are read.
+    memos: HashMap<(String, String, Groups), Memo>,
     retired: Vec<u64>,
 }
 
@@ -109,15 +112,17 @@ impl Protector {
         Self { cleaner, event_key, memos: HashMap::new(), retired: Vec::new() }
     }
 
-    /// Normalizes and protects the rows of one chunk: a column per field of the normalizer.
+    /// Normalizes and protects the rows of one chunk, whose first fields are those of the
+    /// normalizer.
     pub fn protect(
         &mut self,
         normalizer: &Normalizer,
-        columns: Vec<StringViewArray>,
-        count: usize,
+        mut extracted: Extracted,
         facts: &InputFacts,
     ) -> Result<Protected, NormalizeError> {
-        let name = (facts.source.clone(), facts.scope.clone());
+        extracted.fields.truncate(normalizer.fields().len());
+        let groups: Groups = extracted.fields.iter().map(|it| it.group).collect();
+        let name = (facts.source.clone(), facts.scope.clone(), groups);
         let mut memo = match self.memos.remove(&name) {
             Some(mut memo) if memo.word_count() < MEMO_WORDS => {
                 memo.trim(normalizer);
@@ -125,10 +130,10 @@ impl Protector {
             }
             old => {
                 self.retired.extend(old.map(|it| it.id));
-                Memo::new(normalizer, facts, self.cleaner.cache_key())
+                Memo::new(normalizer, facts, &name.2, self.cleaner.cache_key())
             }
         };
-        let chunk = ChunkFields::new(columns, count);
+        let chunk = ChunkFields::new(extracted);
         // A memo that was left in the middle is not taken up again.
         let mut protected =
             memo.protect(normalizer, chunk, facts, &mut self.cleaner, &self.event_key)?;
@@ -141,25 +146,46 @@ impl Protector {
 
 /// The fields of a chunk, and the numbers of their values as far as these were asked for.
 struct ChunkFields {
-    columns: Vec<StringViewArray>,
+    extracted: Extracted,
     numbers: Vec<Option<Codes>>,
-    rows: usize,
 }
 
 impl ChunkFields {
-    fn new(columns: Vec<StringViewArray>, rows: usize) -> Self {
-        Self { numbers: vec![None; columns.len()], columns, rows }
+    fn new(extracted: Extracted) -> Self {
+        Self { numbers: vec![None; extracted.fields.len()], extracted }
     }
 
-    fn kept(&self, kept: &[u32]) -> Result<Self, arrow::error::ArrowError> {
-        let places = UInt32Array::from(kept.to_vec());
-        let columns =
-            self.columns.iter().map(|it| Ok(take(it, &places, None)?.as_string_view().clone()));
-        Ok(Self::new(columns.collect::<Result<_, arrow::error::ArrowError>>()?, kept.len()))
+    fn rows(&self) -> usize {
+        self.extracted.rows
+    }
+
+    fn kept(&self, kept: &[u32]) -> Self {
+        let fields = self.extracted.fields.iter().zip(&self.numbers);
+        let numbers = fields.map(|(field, numbers)| match field.group {
+            Some(_) => numbers.clone(),
+            None => numbers.as_ref().map(|it| it.picked(kept)),
+        });
+        Self { numbers: numbers.collect(), extracted: self.extracted.kept(kept) }
     }
 
     fn arrays(&self, fields: &[usize]) -> Vec<ArrayRef> {
-        fields.iter().map(|it| Arc::new(self.columns[*it].clone()) as ArrayRef).collect()
+        fields.iter().map(|it| Arc::new(self.extracted.array(*it)) as ArrayRef).collect()
+    }
+
+    /// Numbers the values of `wanted`, by record or by row of their group.
+    fn number(&mut self, wanted: &[usize], fields: &mut Fields) {
+        for field in wanted {
+            let numbers = &mut self.numbers[*field];
+            if numbers.is_none() {
+                *numbers =
+                    Some(fields.number(*field, self.extracted.fields[*field].texts.as_ref()));
+            }
+        }
+    }
+
+    /// Those numbers.
+    fn numbers_of(&self, wanted: &[usize]) -> Vec<&Codes> {
+        wanted.iter().filter_map(|it| self.numbers[*it].as_ref()).collect()
     }
 }
 
@@ -191,6 +217,10 @@ struct Tools<'a> {
 
 /// The combinations that a part's columns depend on, and what they make.
 struct PartMemo {
+    /// Its fields that are in no group.
+    own: Vec<usize>,
+    /// The others, by group: the combinations of their values have numbers of their own.
+    grouped: Vec<(usize, Vec<usize>, Combinations)>,
     combinations: Combinations,
     makers: Vec<Maker>,
     /// For each maker and combination the codes that it made.
@@ -198,10 +228,22 @@ struct PartMemo {
 }
 
 impl PartMemo {
-    fn new(part: &Part, facts: &InputFacts) -> Self {
+    fn new(part: &Part, facts: &InputFacts, groups: &[Option<usize>]) -> Self {
         let makers = makers(part, facts);
         let made = makers.iter().map(|_| Vec::new()).collect();
-        Self { combinations: Combinations::new(part.fields().len()), makers, made }
+        let of = |group: Option<usize>| -> Vec<usize> {
+            part.fields().iter().copied().filter(|it| groups[*it] == group).collect()
+        };
+        let named: BTreeSet<usize> = part.fields().iter().filter_map(|it| groups[*it]).collect();
+        let grouped: Vec<_> = named
+            .into_iter()
+            .map(|group| (group, of(Some(group))))
+            .map(|(group, fields)| (group, Combinations::new(fields.len()), fields))
+            .map(|(group, combinations, fields)| (group, fields, combinations))
+            .collect();
+        let own = of(None);
+        let combinations = Combinations::new(own.len() + grouped.len());
+        Self { own, grouped, combinations, makers, made }
     }
 
     /// The combination of each row; what is new is evaluated, and its codes are made.
@@ -211,44 +253,69 @@ impl PartMemo {
         chunk: &mut ChunkFields,
         tools: &mut Tools<'_>,
     ) -> Result<Codes, NormalizeError> {
-        let Tools { fields, words, cleaner, issuer } = tools;
-        if chunk.rows == 0 {
+        if chunk.rows() == 0 {
             return Ok(Codes::Same(NULL));
         }
-        for field in part.fields() {
-            if chunk.numbers[*field].is_none() {
-                chunk.numbers[*field] = Some(fields.number(*field, &chunk.columns[*field]));
-            }
-        }
-        let numbers: Vec<&Codes> =
-            part.fields().iter().filter_map(|it| chunk.numbers[*it].as_ref()).collect();
+        chunk.number(part.fields(), tools.fields);
+        let of_groups: Vec<Codes> = self
+            .grouped
+            .iter_mut()
+            .map(|(group, fields, combinations)| {
+                let GroupRows { places, rows } = &chunk.extracted.groups[*group];
+                let numbers = chunk.numbers_of(fields);
+                combinations.number(&numbers, *rows, &mut Vec::new()).picked(places)
+            })
+            .collect();
+        let mut numbers = chunk.numbers_of(&self.own);
+        numbers.extend(&of_groups);
         let mut fresh = Vec::new();
-        let found = self.combinations.number(&numbers, chunk.rows, &mut fresh);
-        if fresh.is_empty() {
-            return Ok(found);
-        }
-        let places = UInt32Array::from(fresh);
-        let taken: Vec<ArrayRef> = chunk
-            .arrays(part.fields())
-            .iter()
-            .map(|it| take(it, &places, None))
-            .collect::<Result<_, _>>()
-            .map_err(|it| part.failed(it))?;
-        let columns = part.evaluate(taken, places.len())?;
-        for (maker, made) in self.makers.iter().zip(&mut self.made) {
-            let words = &mut words[maker.slot()];
-            made.extend(
-                (0..places.len()).map(|row| cleaner.make(maker, &columns, row, words, issuer)),
-            );
+        let found = self.combinations.number(&numbers, chunk.rows(), &mut fresh);
+        if !fresh.is_empty() {
+            self.make(part, chunk, &fresh, tools)?;
         }
         Ok(found)
+    }
+
+    /// Evaluates the rows `fresh`, whose combinations are new, and makes their codes.
+    fn make(
+        &mut self,
+        part: &Part,
+        chunk: &ChunkFields,
+        fresh: &[u32],
+        tools: &mut Tools<'_>,
+    ) -> Result<(), NormalizeError> {
+        let Tools { words, cleaner, issuer, .. } = tools;
+        let picked = |it: &usize| Arc::new(chunk.extracted.picked(*it, fresh)) as ArrayRef;
+        let columns = part.evaluate(part.fields().iter().map(picked).collect(), fresh.len())?;
+        for (maker, made) in self.makers.iter().zip(&mut self.made) {
+            let words = &mut words[maker.slot()];
+            let codes =
+                (0..fresh.len()).map(|row| cleaner.make(maker, &columns, row, words, issuer));
+            made.extend(codes);
+        }
+        Ok(())
+    }
+
+    /// Whether it remembers more than it should.
+    fn is_full(&self) -> bool {
+        let mut all = self.grouped.iter().map(|it| &it.2).chain([&self.combinations]);
+        all.any(|it| it.len() > MEMO_ENTRIES)
+    }
+
+    fn forget(&mut self) {
+        self.combinations.forget();
+        self.grouped.iter_mut().for_each(|it| it.2.forget());
+        self.made.iter_mut().for_each(Vec::clear);
     }
 }
 
 impl FileMemo {
-    fn new(planned: &Planned, facts: &InputFacts) -> Self {
-        let parts = planned.parts().iter().map(|it| PartMemo::new(it, facts)).collect();
-        Self { filter: planned.filter().map(|it| PartMemo::new(it, facts)), parts }
+    fn new(planned: &Planned, facts: &InputFacts, groups: &[Option<usize>]) -> Self {
+        let memo = |it: &Part| PartMemo::new(it, facts, groups);
+        Self {
+            filter: planned.filter().map(memo),
+            parts: planned.parts().iter().map(memo).collect(),
+        }
     }
 
     /// Forgets parts with very many combinations, and those of fields that were forgotten.
@@ -256,9 +323,8 @@ impl FileMemo {
         let parts = planned.filter().into_iter().zip(&mut self.filter);
         for (part, memo) in parts.chain(planned.parts().iter().zip(&mut self.parts)) {
             let is_stale = part.fields().iter().any(|it| forgotten.contains(it));
-            if is_stale || memo.combinations.len() > MEMO_ENTRIES {
-                memo.combinations = Combinations::new(part.fields().len());
-                memo.made.iter_mut().for_each(Vec::clear);
+            if is_stale || memo.is_full() {
+                memo.forget();
             }
         }
     }
@@ -274,7 +340,7 @@ impl FileMemo {
             return Ok(None);
         };
         let found = memo.combine(part, chunk, tools)?;
-        if chunk.rows == 0 {
+        if chunk.rows() == 0 {
             return Ok(None);
         }
         let verdicts = &memo.made[0];
@@ -282,8 +348,8 @@ impl FileMemo {
         if let Codes::Same(_) = found {
             return Ok(if holds(&0) { None } else { Some(Vec::new()) });
         }
-        let kept: Vec<u32> = (0..chunk.rows as u32).filter(holds).collect();
-        Ok((kept.len() < chunk.rows).then_some(kept))
+        let kept: Vec<u32> = (0..chunk.rows() as u32).filter(holds).collect();
+        Ok((kept.len() < chunk.rows()).then_some(kept))
     }
 
     /// Puts the columns that the SQL names in their places.
@@ -305,14 +371,19 @@ impl FileMemo {
 }
 
 impl Memo {
-    fn new(normalizer: &Normalizer, facts: &InputFacts, key: [u8; 16]) -> Self {
+    fn new(
+        normalizer: &Normalizer,
+        facts: &InputFacts,
+        groups: &[Option<usize>],
+        key: [u8; 16],
+    ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let further = normalizer.further().iter();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             fields: Fields::new(key, normalizer.fields().len()),
-            first: FileMemo::new(normalizer.first(), facts),
-            further: further.map(|it| FileMemo::new(&it.1, facts)).collect(),
+            first: FileMemo::new(normalizer.first(), facts, groups),
+            further: further.map(|it| FileMemo::new(&it.1, facts, groups)).collect(),
             words: (0..=GIVEN_ATTRIBUTION).map(|_| Dictionary::default()).collect(),
             sent: vec![0; Text::COUNT],
         }
@@ -362,10 +433,9 @@ impl Memo {
         let Self { fields, first, words, .. } = self;
         let mut tools = Tools { fields, words, cleaner, issuer: &facts.scope };
         let rows = match first.kept(planned, chunk, &mut tools)? {
-            None => (0..chunk.rows as u32).collect(),
+            None => (0..chunk.rows() as u32).collect(),
             Some(kept) => {
-                let failed = |it| planned.each().failed(it);
-                *chunk = chunk.kept(&kept).map_err(failed)?;
+                *chunk = chunk.kept(&kept);
                 kept
             }
         };
@@ -379,31 +449,30 @@ impl Memo {
         texts[Text::Source as usize] = constant(words, Text::Source, &facts.source);
         texts[Text::FileUid as usize] = constant(words, Text::FileUid, &facts.file_uid);
         if let Some(field) = normalizer.row_number() {
-            let numbers = chunk.columns[field].iter();
+            let numbers = chunk.extracted.array(field);
             let words = &mut words[Text::RecordPart as usize];
             let code = |it: Option<&str>| it.map_or(NULL, |number| words.intern(number));
-            texts[Text::RecordPart as usize] = Codes::Rows(numbers.map(code).collect());
+            texts[Text::RecordPart as usize] = Codes::Rows(numbers.iter().map(code).collect());
         }
-        texts[Text::Attribution as usize] = attribution(words, &texts, chunk.rows);
+        texts[Text::Attribution as usize] = attribution(words, &texts, chunk.rows());
         texts.truncate(Text::COUNT);
-        let (rows, repeated) = further::without_repetitions(rows, &mut texts, words, chunk)
-            .map_err(|it| planned.each().failed(it))?;
+        let (rows, repeated) = further::without_repetitions(rows, &mut texts, words, chunk);
         let part = planned.each();
-        let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows)?;
+        let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows())?;
         let column = |name: &str| part.position(name).map(|it| &columns[it]);
         let native = column("native_uid");
         let (native_uids, event_keys) =
-            native_uids(native, &texts, words, facts, event_key, cleaner.redactor(), chunk.rows);
-        let mut event_counts = numbers(column("event_count"), chunk.rows);
+            native_uids(native, &texts, words, facts, event_key, cleaner.redactor(), chunk.rows());
+        let mut event_counts = numbers(column("event_count"), chunk.rows());
         repeated.iter().for_each(|row| event_counts[*row] = 0);
         Ok(Protected {
             rows,
             native_uids,
             event_keys,
-            event_times: instants(column("event_time"), chunk.rows),
-            observed_times: instants(column("observed_time"), chunk.rows),
-            expires_times: instants(column("issued_expires_time"), chunk.rows),
-            stages: numbers(column("stage"), chunk.rows),
+            event_times: instants(column("event_time"), chunk.rows()),
+            observed_times: instants(column("observed_time"), chunk.rows()),
+            expires_times: instants(column("issued_expires_time"), chunk.rows()),
+            stages: numbers(column("stage"), chunk.rows()),
             event_counts,
             identifiers: Vec::new(),
             texts,
@@ -475,21 +544,23 @@ fn native_uids(
             keys.push(0);
             continue;
         };
-        let (id, details) =
-            value.split_once(DETAILS).map_or((value, None), |it| (it.0, Some(it.1)));
-        let mut clean = match is_plain_id(id) {
-            true => Cow::Borrowed(id),
-            false => redactor.redact(id),
+        let clean = match is_plain_id(value) {
+            true => Cow::Borrowed(value),
+            false => clean_id(value, event_key, redactor),
         };
-        if let Some(details) = details {
-            clean.to_mut().push_str(&digest(event_key, details));
-        }
         let text = |it: Text| words[it as usize].value(texts[it as usize].at(row));
         let (scope, part) = (text(Text::SourceScope).unwrap_or(""), text(Text::RecordPart));
         keys.push(self::event_key(event_key, &facts.source, scope, &clean, part));
         uids.push(&clean);
     }
     (uids, keys)
+}
+
+fn clean_id<'a>(value: &'a str, event_key: &[u8; 16], redactor: &Redactor) -> Cow<'a, str> {
+    let Some((id, details)) = value.split_once(DETAILS) else { return redactor.redact(value) };
+    let mut clean = if is_plain_id(id) { Cow::Borrowed(id) } else { redactor.redact(id) };
+    clean.to_mut().push_str(&digest(event_key, details));
+    clean
 }
 
 /// In a native id, what follows it tells records with one id apart and may be secret.

@@ -455,10 +455,7 @@ impl Reading<'_> {
                 Ok(None) => break,
                 Err(error) => return fail(&error),
             };
-            let rows = columns.len();
-            let mut arrays = columns.finish();
-            arrays.truncate(fields.len());
-            let rows = match protector.protect(self.normalizer, arrays, rows, self.facts) {
+            let rows = match protector.protect(self.normalizer, columns.finish(), self.facts) {
                 Ok(rows) => rows,
                 Err(error) => return fail(&error),
             };

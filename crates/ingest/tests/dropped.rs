@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, StringViewArray};
+use arrow::array::RecordBatch;
 use lastuse_ingest::event::{NO_NUMBER, Text};
 use lastuse_ingest::normalize::Normalizer;
 use lastuse_ingest::protect::{InputFacts, Protector};
@@ -13,7 +13,8 @@ use lastuse_ingest::segment::Segment;
 use lastuse_model::fingerprint::FingerprintKey;
 use lastuse_model::redact::Redactor;
 use lastuse_sources::{
-    Catalog, FileContext, FurtherSql, Limits, RecordReader, Resume, Sample, Source, columns, decode,
+    Catalog, Extracted, FileContext, FurtherSql, Limits, RecordReader, Resume, Sample, Source,
+    columns, decode,
 };
 
 /// Texts of a row that are no columns of `events`.
@@ -38,7 +39,7 @@ struct Subject {
 #[derive(Clone, PartialEq)]
 struct Records {
     format: usize,
-    columns: Vec<StringViewArray>,
+    extracted: Extracted,
     numbers: Vec<u64>,
     rejects: usize,
 }
@@ -104,9 +105,8 @@ impl Subject {
             scope: String::new(),
             file_uid: String::new(),
         };
-        let count = records.numbers.len();
         let rows = protector
-            .protect(normalizer, records.columns.clone(), count, &facts)
+            .protect(normalizer, records.extracted.clone(), &facts)
             .unwrap_or_else(|error| panic!("{}: {error}", self.name));
         let timed = |row: &u32| rows.event_times[*row as usize] != NO_NUMBER;
         let kept: Vec<u32> = (0..rows.rows.len() as u32).filter(timed).collect();
@@ -191,7 +191,7 @@ impl Subject {
 impl Records {
     fn without(&self, field: usize) -> Self {
         let mut other = self.clone();
-        other.columns[field] = StringViewArray::new_null(self.numbers.len());
+        other.extracted.fields[field].texts = None;
         other
     }
 }
@@ -216,9 +216,9 @@ fn records(source: &Arc<Source>, fields: &[String], input: &Path, time: &str) ->
         numbers.extend(chunk.record_numbers);
         rejects += chunk.rejects.len();
     }
-    let mut columns = taken.finish();
-    columns.truncate(fields.len());
-    Records { format, columns, numbers, rejects }
+    let mut extracted = taken.finish();
+    extracted.fields.truncate(fields.len());
+    Records { format, extracted, numbers, rejects }
 }
 
 #[test]

@@ -29,6 +29,10 @@ const EARLIEST_EPOCH_SECONDS: i64 = 100_000_000; // 1973-03-03
 ///
 /// Second 60 is read as 59, so that a leap second never passes a cutoff early.
 pub fn parse_time(text: &str) -> Option<i64> {
+    // Nearly all are ISO, with nothing around them.
+    if let Some(micros) = parse_iso(text.as_bytes()) {
+        return Some(micros);
+    }
     let text = text.trim();
     parse_iso(text.as_bytes())
         .or_else(|| parse_common_log(text))

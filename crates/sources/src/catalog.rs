@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow_array::Array;
+use hashbrown::HashSet;
 
 use crate::columns::Columns;
 use crate::decode::{Limits, continue_plain};
@@ -368,7 +368,7 @@ fn read_rows(source: &Arc<Source>, format: usize, bytes: &[u8]) -> Vec<Row> {
         return Vec::new();
     }
     let rows = columns.len();
-    let arrays = columns.finish();
+    let arrays = columns.finish().arrays();
     let find = |row: usize, from: usize, names: &[String], wanted: bool| {
         let mut names = names.iter().enumerate();
         names

@@ -7,10 +7,17 @@
 //! Every view in a finished column is valid UTF-8, whatever the input was: a buffer
 //! is checked once as a whole, and where that fails each value is checked for itself.
 
+//!
+//! Only what is set costs anything: a row is the list of its fields that have a value. And
+//! what stands in a part of a record that comes again and again (who signed a request, say)
+//! is kept once, as a row of a group of columns; the records then name that row.
+
 use std::sync::Arc;
 
 use arrow_array::StringViewArray;
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+
+use crate::extracted::{Extracted, Field, GroupRows};
 
 /// Marks a field without a value. No real view looks like it: its length would be 4 GiB.
 const UNSET: u128 = u128::MAX;
@@ -36,15 +43,29 @@ pub struct Columns {
     names: Vec<String>,
     /// Views of the row that is being filled, by column.
     row: Vec<u128>,
-    /// Views of the rows that are done, by column.
+    /// The columns that were set in it; some perhaps more than once.
+    touched: Vec<u32>,
+    /// Views of the rows that are done, by column; those after the last one set are left out.
     done: Vec<Vec<u128>>,
     rows: usize,
+    groups: Vec<Group>,
     buffers: Vec<Shared>,
     /// Place in `buffers` that is kept for the side buffer in use.
     side_index: Option<u32>,
     side: Vec<u8>,
     bytes: usize,
     batch: u32,
+}
+
+/// Columns whose values come together.
+struct Group {
+    columns: Vec<usize>,
+    /// How many rows its columns have; the first of them has no values.
+    rows: usize,
+    /// The row that the record at hand has.
+    current: u32,
+    /// The row of each record that is done.
+    done: Vec<u32>,
 }
 
 /// A buffer that views may point into.
@@ -59,9 +80,11 @@ impl Columns {
     pub fn new(names: Vec<String>) -> Self {
         Self {
             row: vec![UNSET; names.len()],
+            touched: Vec::new(),
             done: vec![Vec::new(); names.len()],
             names,
             rows: 0,
+            groups: Vec::new(),
             buffers: Vec::new(),
             side_index: None,
             side: Vec::new(),
@@ -73,6 +96,35 @@ impl Columns {
     /// The names, in column order.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Makes groups of columns, of which none may be in two. Their values are set as those of
+    /// others, but belong to the row of the group that `end_group_row` ends.
+    pub(crate) fn set_groups(&mut self, groups: impl Iterator<Item = Vec<usize>>) {
+        let group = |columns| Group { columns, rows: 1, current: 0, done: Vec::new() };
+        self.groups = groups.map(group).collect();
+    }
+
+    /// How many groups there are.
+    pub(crate) fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Ends a row of a group: takes the values of its columns, and returns its number.
+    pub(crate) fn end_group_row(&mut self, group: usize) -> u32 {
+        let group = &mut self.groups[group];
+        for column in &group.columns {
+            let view = std::mem::replace(&mut self.row[*column], UNSET);
+            put(&mut self.done[*column], group.rows, view);
+        }
+        group.rows += 1;
+        (group.rows - 1) as u32
+    }
+
+    /// Gives the record at hand a row of a group that was ended since the last `finish`; row 0
+    /// has no values.
+    pub(crate) fn set_group_row(&mut self, group: usize, row: u32) {
+        self.groups[group].current = row;
     }
 
     /// Shares a buffer with the rows to come. It need not be valid UTF-8, but is
@@ -104,7 +156,8 @@ impl Columns {
         };
         match u32::try_from(start) {
             Ok(offset) if valid && text.len() <= TEXT_MAX => {
-                self.row[column] = view(&shared.bytes, start, text.len(), buffer.index, offset);
+                let view = view(&shared.bytes, start, text.len(), buffer.index, offset);
+                self.put(column, view);
             }
             _ => self.set_lossy(column, buffer, start, end),
         }
@@ -121,8 +174,7 @@ impl Columns {
     pub fn set_text(&mut self, column: usize, text: &str) {
         let text = cut(text);
         if text.len() <= INLINE_MAX {
-            self.row[column] = view(text.as_bytes(), 0, text.len(), 0, 0);
-            return;
+            return self.put(column, view(text.as_bytes(), 0, text.len(), 0, 0));
         }
         if self.side.len() + text.len() > SIDE_MAX.max(text.len()) {
             self.close_side();
@@ -141,7 +193,14 @@ impl Columns {
         self.side.extend_from_slice(text.as_bytes());
         self.bytes += text.len();
         // A side buffer has at most TEXT_MAX bytes, so its offsets fit.
-        self.row[column] = view(&self.side, start, text.len(), index, start as u32);
+        let view = view(&self.side, start, text.len(), index, start as u32);
+        self.put(column, view);
+    }
+
+    #[inline(always)]
+    fn put(&mut self, column: usize, view: u128) {
+        self.row[column] = view;
+        self.touched.push(column as u32);
     }
 
     /// Makes a field of the current row null again.
@@ -156,14 +215,20 @@ impl Columns {
 
     /// Ends the current row; fields that were not set become null.
     pub fn end_row(&mut self) {
-        for (done, view) in self.done.iter_mut().zip(&mut self.row) {
-            done.push(*view);
-            *view = UNSET;
+        for column in self.touched.drain(..) {
+            let column = column as usize;
+            // One that was set twice is unset the second time.
+            let view = std::mem::replace(&mut self.row[column], UNSET);
+            put(&mut self.done[column], self.rows, view);
+        }
+        for group in &mut self.groups {
+            group.done.push(std::mem::take(&mut group.current));
         }
         self.rows += 1;
     }
 
-    /// Copies the current row, for `restore_row` before the next `finish`.
+    /// Copies the current row, for `restore_row` before the next `finish`. Columns of groups
+    /// are left out.
     pub(crate) fn save_row(&self, row: &mut Vec<u128>) {
         row.clone_from(&self.row);
     }
@@ -171,11 +236,16 @@ impl Columns {
     /// Makes the current row what it was at `save_row`.
     pub(crate) fn restore_row(&mut self, row: &[u128]) {
         self.row.copy_from_slice(row);
+        let set = row.iter().enumerate().filter(|it| *it.1 != UNSET);
+        self.touched.extend(set.map(|it| it.0 as u32));
     }
 
     /// Forgets the fields of the current row.
     pub fn abandon_row(&mut self) {
-        self.row.fill(UNSET);
+        for column in self.touched.drain(..) {
+            self.row[column as usize] = UNSET;
+        }
+        self.groups.iter_mut().for_each(|it| it.current = 0);
     }
 
     /// Rows that were ended since the last `finish`.
@@ -221,7 +291,7 @@ impl Columns {
         let Some(text) = self.text(of) else { return };
         let bytes = text[part.clone()].as_bytes();
         let (len, index, start) = parts(view_of);
-        self.row[column] = if len <= INLINE_MAX {
+        let view = if len <= INLINE_MAX {
             view(bytes, 0, bytes.len(), 0, 0)
         } else {
             let start = start + part.start;
@@ -233,24 +303,34 @@ impl Columns {
                 }
             }
         };
+        self.put(column, view);
     }
 
     /// The columns of all rows that were ended, in the order of the names; then
     /// starts anew, without rows and buffers.
-    pub fn finish(&mut self) -> Vec<StringViewArray> {
+    pub fn finish(&mut self) -> Extracted {
+        self.abandon_row();
         self.close_side();
         let buffers: Arc<[Buffer]> = self.buffers.drain(..).map(|it| it.bytes).collect();
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
         self.batch = self.batch.wrapping_add(1);
-        self.abandon_row();
-        self.done
-            .iter_mut()
-            .map(|done| {
-                let next = Vec::with_capacity(rows);
-                finish_column(std::mem::replace(done, next), Arc::clone(&buffers))
-            })
-            .collect()
+        let mut fields: Vec<Field> = vec![Field { texts: None, group: None }; self.done.len()];
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for (at, group) in self.groups.iter_mut().enumerate() {
+            group.columns.iter().for_each(|it| fields[*it].group = Some(at));
+            let places = std::mem::replace(&mut group.done, Vec::with_capacity(rows));
+            groups.push(GroupRows { places, rows: std::mem::replace(&mut group.rows, 1) });
+        }
+        for (field, views) in fields.iter_mut().zip(&mut self.done) {
+            if !views.is_empty() {
+                let wanted = field.group.map_or(rows, |it| groups[it].rows);
+                let mut views = std::mem::replace(views, Vec::with_capacity(wanted));
+                views.resize(wanted, UNSET);
+                field.texts = Some(finish_column(views, Arc::clone(&buffers)));
+            }
+        }
+        Extracted { fields, groups, rows }
     }
 
     fn buffer(&self, index: usize) -> &[u8] {
@@ -279,6 +359,18 @@ impl std::fmt::Debug for Columns {
             .field("rows", &self.rows)
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
+    }
+}
+
+/// Makes `view` the one of row `row`, if it is one.
+#[inline(always)]
+fn put(views: &mut Vec<u128>, row: usize, view: u128) {
+    if view != UNSET {
+        // Most columns have a value in every row, or in none.
+        if views.len() < row {
+            views.resize(row, UNSET);
+        }
+        views.push(view);
     }
 }
 
@@ -356,7 +448,7 @@ mod tests {
 
     /// Finishes, and has Arrow check everything that `finish` takes for granted.
     fn finish(columns: &mut Columns) -> Vec<Vec<Option<String>>> {
-        let arrays = columns.finish();
+        let arrays = columns.finish().arrays();
         for array in &arrays {
             array.to_data().validate_full().unwrap();
         }

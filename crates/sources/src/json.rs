@@ -9,6 +9,7 @@
 //! well-formed; a part that is skipped must only be balanced.
 
 mod plan;
+mod repeats;
 mod scan;
 mod select;
 mod text;
@@ -72,22 +73,25 @@ pub enum JsonError {
 pub struct JsonExtractor {
     plan: Plan,
     found: Found,
+    /// The buffer of the record that was read last.
+    buffer: Option<BufferId>,
     /// Takes the text of a string with escapes.
     text: String,
 }
 
 impl JsonExtractor {
     /// Prepares to read these fields. With `fold_case`, names that differ only in the
-    /// case of ASCII letters are the same.
-    pub fn new(wanted: Vec<WantedField>, fold_case: bool) -> Self {
-        let plan = Plan::new(&wanted, fold_case);
-        let found = Found::new(plan.slot_count);
-        Self { plan, found, text: String::new() }
+    /// case of ASCII letters are the same. What one of the members `repeats` of the record gives
+    /// goes to a group of columns: their values cannot be asked for while the row is filled.
+    pub fn new(wanted: Vec<WantedField>, fold_case: bool, repeats: &[String]) -> Self {
+        let plan = Plan::new(&wanted, fold_case, repeats);
+        let found = Found::new(&plan);
+        Self { plan, found, buffer: None, text: String::new() }
     }
 
     /// Reads the record at `start` (white space before it is skipped), sets the wanted
     /// fields of the current row of `columns`, and returns the index just past it.
-    /// `bytes` must be what `buffer` holds.
+    /// `bytes` must be what `buffer` holds, from its start on.
     ///
     /// Fields that the record lacks are left as they are; on an error, none is set but
     /// those of strings before one with a malformed escape: end or abandon the row.
@@ -98,20 +102,48 @@ impl JsonExtractor {
         start: usize,
         columns: &mut Columns,
     ) -> Result<usize, JsonError> {
-        let end = walk::walk(&self.plan, &mut self.found, bytes, start)?;
-        for (column, slots) in &self.plan.columns {
-            match self.found.chosen(slots, bytes) {
+        let Self { plan, found, text, .. } = self;
+        if self.buffer.replace(buffer) != Some(buffer) {
+            found.repeats.iter_mut().for_each(repeats::Repeats::forget);
+            if columns.group_count() < plan.groups.len() {
+                columns.set_groups(plan.groups.iter().map(|it| plan.columns_of(it)));
+            }
+        }
+        let end = walk::walk(plan, found, bytes, start)?;
+        let mut give = |column: usize, slot: Slot, columns: &mut Columns| {
+            match slot {
                 Slot::Unset => {}
-                Slot::Span { start, end } => columns.set_span(*column, buffer, start, end),
+                Slot::Span { start, end } => columns.set_span(column, buffer, start, end),
                 Slot::Escaped { start, end } => {
-                    self.text.clear();
-                    text::unescape(&bytes[start..end], start, &mut self.text)?;
-                    columns.set_text(*column, &self.text);
+                    text.clear();
+                    text::unescape(&bytes[start..end], start, text)?;
+                    columns.set_text(column, text);
                 }
-                Slot::Made { start, end } => {
-                    columns.set_text(*column, &self.found.made[start..end]);
+                Slot::Made { start, end } => columns.set_text(column, &found.made[start..end]),
+            }
+            Ok::<(), JsonError>(())
+        };
+        for slot in &found.set {
+            for place in &plan.fed[*slot as usize] {
+                let (column, slots) = &plan.columns[*place as usize];
+                give(*column, found.chosen(slots, bytes), columns)?;
+            }
+        }
+        for (at, group) in plan.groups.iter().enumerate() {
+            if found.repeats[at].fresh.is_some() {
+                for place in &group.columns {
+                    let (column, slots) = &plan.columns[*place as usize];
+                    give(*column, found.chosen(slots, bytes), columns)?;
                 }
             }
+        }
+        for (at, group) in plan.groups.iter().enumerate() {
+            let Found { repeats, slots, .. } = &mut *found;
+            let repeats = &mut repeats[at];
+            if let Some(fresh) = repeats.fresh.take() {
+                repeats.remember(fresh, columns.end_group_row(at), slots, &group.mixed);
+            }
+            columns.set_group_row(at, repeats.row);
         }
         Ok(end)
     }

@@ -11,6 +11,7 @@
 pub mod catalog;
 pub mod columns;
 pub mod decode;
+pub mod extracted;
 pub mod json;
 pub mod parquet;
 pub mod path;
@@ -26,6 +27,7 @@ mod pattern;
 pub use catalog::{Catalog, Detection, Sample};
 pub use columns::Columns;
 pub use decode::{Compression, DecodeError, Decoder, Limits, continue_plain, decode};
+pub use extracted::{Extracted, Field, GroupRows};
 pub use parquet::{is_parquet, parquet};
 pub use reader::{ChunkInfo, FileContext, ReadError, RecordReader, Reject, Resume, columns};
 pub use source::{Format, FurtherSql, Source, SourceError};

@@ -265,13 +265,15 @@ impl RecordReader {
         })?;
         let names = layout::column_names(&source, fields);
         let framer = match source.formats.get(format) {
-            Some(Format::Json { records, each, unwrap, fold_case, byte_arrays }) => {
+            Some(Format::Json { records, each, unwrap, fold_case, byte_arrays, repeats }) => {
                 let layout = layout::json_layout(&source, &names, unwrap, each, *byte_arrays);
                 Framer::Json(Box::new(json::JsonFramer::new(
                     layout,
                     records.clone(),
                     *fold_case,
                     resume.in_array,
+                    // What looks into fields asks for them while the row is filled.
+                    if source.stages.is_empty() { repeats } else { &[] },
                 )))
             }
             Some(Format::Text { pattern, .. }) => {

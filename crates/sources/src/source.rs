@@ -84,6 +84,8 @@ pub enum Format {
         /// In fields that match stages look into, an array of byte values is the text that
         /// they spell.
         byte_arrays: bool,
+        /// Members of the record whose value many records have in common: it is read once.
+        repeats: Vec<String>,
     },
     /// Fields between separators, in quotes where they hold one or a line feed.
     Delimited {
@@ -405,6 +407,8 @@ enum FormatToml {
         fold_case: bool,
         #[serde(default)]
         byte_arrays: bool,
+        #[serde(default)]
+        repeats: Vec<String>,
     },
     Delimited {
         separator: Option<String>,
@@ -565,12 +569,12 @@ impl Source {
 
 fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceError> {
     match read {
-        FormatToml::Json { records, each, unwrap, fold_case, byte_arrays } => {
+        FormatToml::Json { records, each, unwrap, fold_case, byte_arrays, repeats } => {
             let key = format!("format[{index}].each");
             let each = each.iter().map(|it| arrays(name, &key, it)).collect::<Result<_, _>>()?;
             let key = format!("format[{index}].unwrap");
             let unwrap = unwrap.iter().map(|it| path(name, &key, it)).collect::<Result<_, _>>()?;
-            Ok(Format::Json { records, each, unwrap, fold_case, byte_arrays })
+            Ok(Format::Json { records, each, unwrap, fold_case, byte_arrays, repeats })
         }
         FormatToml::Delimited { separator, columns, fold_case } => {
             if columns.as_ref().is_some_and(Vec::is_empty) {

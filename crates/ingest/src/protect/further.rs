@@ -66,12 +66,12 @@ impl<'a> Further<'a> {
         protected: &mut Protected,
     ) -> Result<(), NormalizeError> {
         let kept = memo.kept(planned, chunk, tools)?;
-        let mut firsts = kept.unwrap_or_else(|| (0..chunk.rows as u32).collect());
+        let mut firsts = kept.unwrap_or_else(|| (0..chunk.rows() as u32).collect());
         firsts.retain(|it| protected.is_first(*it as usize));
         if firsts.is_empty() {
             return Ok(());
         }
-        let mut chunk = chunk.kept(&firsts).map_err(|it| planned.each().failed(it))?;
+        let mut chunk = chunk.kept(&firsts);
         let (texts, expires) = columns(planned, memo, &mut chunk, tools, &firsts, protected)?;
         for (at, first) in firsts.into_iter().enumerate() {
             let first = first as usize;
@@ -142,11 +142,11 @@ fn columns(
         texts[slot] = codes.picked(firsts);
     }
     memo.fill(planned, chunk, tools, &mut texts)?;
-    texts[Text::Attribution as usize] = attribution(tools.words, &texts, chunk.rows);
+    texts[Text::Attribution as usize] = attribution(tools.words, &texts, chunk.rows());
     let part = planned.each();
-    let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows)?;
+    let columns = part.evaluate(chunk.arrays(part.fields()), chunk.rows())?;
     let expires = part.position("issued_expires_time").map(|it| &columns[it]);
-    let expires = (issues || expires.is_some()).then(|| instants(expires, chunk.rows));
+    let expires = (issues || expires.is_some()).then(|| instants(expires, chunk.rows()));
     Ok((texts, expires))
 }
 
@@ -158,10 +158,10 @@ pub(super) fn without_repetitions(
     texts: &mut [Codes],
     words: &[Dictionary],
     chunk: &mut ChunkFields,
-) -> Result<(Vec<u32>, Vec<usize>), arrow::error::ArrowError> {
+) -> (Vec<u32>, Vec<usize>) {
     let part = Text::RecordPart as usize;
     if let Codes::Same(_) = texts[part] {
-        return Ok((rows, Vec::new()));
+        return (rows, Vec::new());
     }
     let (mut kept, mut repeated) = (Vec::with_capacity(rows.len()), Vec::new());
     let mut first = None;
@@ -189,11 +189,11 @@ pub(super) fn without_repetitions(
         kept.push(row as u32);
     }
     if kept.len() == rows.len() {
-        return Ok((rows, repeated));
+        return (rows, repeated);
     }
-    *chunk = chunk.kept(&kept)?;
+    *chunk = chunk.kept(&kept);
     texts.iter_mut().for_each(|it| *it = it.picked(&kept));
-    Ok((kept.iter().map(|it| rows[*it as usize]).collect(), repeated))
+    (kept.iter().map(|it| rows[*it as usize]).collect(), repeated)
 }
 
 impl Protected {

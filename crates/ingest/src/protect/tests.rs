@@ -1,5 +1,7 @@
 //! Chunks through normalizer and protector together.
 
+use arrow::array::StringViewArray;
+
 use super::*;
 
 const SQL: &str = r#"SELECT "id" AS native_uid, parse_time("time") AS event_time,
@@ -24,7 +26,7 @@ fn facts(scope: &str) -> InputFacts {
 }
 
 /// Rows of id, key, code, user, grade, kind; empty is missing.
-fn columns(rows: &[[&str; 6]]) -> Vec<StringViewArray> {
+fn columns(rows: &[[&str; 6]]) -> Extracted {
     let column = |name: &str| -> StringViewArray {
         let place =
             ["id", "key", "code", "user", "grade", "kind"].iter().position(|it| *it == name);
@@ -35,7 +37,7 @@ fn columns(rows: &[[&str; 6]]) -> Vec<StringViewArray> {
         };
         rows.iter().map(value).collect()
     };
-    FIELDS.iter().map(|it| column(it)).collect()
+    Extracted::of_arrays(FIELDS.iter().map(|it| column(it)).collect(), rows.len())
 }
 
 /// What has been said of a memo's codes so far, and a column in words.
@@ -69,7 +71,7 @@ fn chunks_of_one_memo_agree_on_codes() {
         &[["3", "k3", "", "bob", "", "other"], ["4", "k1", "", "bob", "", "request"]],
     ] {
         let columns = columns(rows);
-        let chunk = protector.protect(&normalizer, columns, rows.len(), &facts("s")).unwrap();
+        let chunk = protector.protect(&normalizer, columns, &facts("s")).unwrap();
         words.learn(&chunk);
         assert_eq!(chunk.event_times.len(), chunk.rows.len());
         let column = |text: Text| words.column(&chunk, text).join(" ");
@@ -79,6 +81,67 @@ fn chunks_of_one_memo_agree_on_codes() {
     assert_eq!((uids[2].1.as_str(), uids[2].2.as_str()), ("unknown", "bob"));
     assert!(uids[1].0.is_empty() && uids[0].0.starts_with(&uids[2].0));
     assert!(!uids[2].0.is_empty());
+}
+
+/// The same with some of the fields in a group, whose rows come once each.
+fn grouped(extracted: &Extracted, fields: &[&str]) -> Extracted {
+    let mut made = extracted.clone();
+    let columns: Vec<usize> =
+        fields.iter().map(|name| FIELDS.iter().position(|it| it == name).unwrap()).collect();
+    let arrays: Vec<StringViewArray> = columns.iter().map(|it| extracted.array(*it)).collect();
+    let text =
+        |array: &StringViewArray, row: usize| array.iter().nth(row).unwrap().map(str::to_owned);
+    let mut rows: Vec<Vec<Option<String>>> = vec![vec![None; columns.len()]];
+    let mut places = Vec::new();
+    for row in 0..extracted.rows {
+        let texts: Vec<_> = arrays.iter().map(|it| text(it, row)).collect();
+        let found = rows.iter().position(|it| *it == texts);
+        places.push(found.unwrap_or(rows.len()) as u32);
+        rows.extend(found.is_none().then_some(texts));
+    }
+    for (at, column) in columns.into_iter().enumerate() {
+        made.fields[column].group = Some(0);
+        made.fields[column].texts = Some(rows.iter().map(|it| it[at].clone()).collect());
+    }
+    made.groups = vec![GroupRows { places, rows: rows.len() }];
+    made
+}
+
+#[test]
+fn fields_in_a_group_mean_what_they_mean_by_themselves() {
+    let rows = [
+        ["1", "k1", "200", "ann", "", "request"],
+        ["2", "k2", "401", "bob", "derived", "request"],
+        ["3", "k1", "401", "ann", "", "request"],
+        ["4", "k1", "200", "ann", "", "other"],
+        ["5", "", "200", "", "", "request"],
+        ["6", "k2", "200", "bob", "derived", "request"],
+        ["7", "k3", "", "ann", "", "request"],
+    ];
+    let (whole, normalizer) = (columns(&rows), Normalizer::plan("test", SQL).unwrap());
+    let said = |chunks: &[Extracted]| {
+        let mut protector = protector();
+        // Each memo has words of its own.
+        let (mut all, mut said) = (HashMap::<u64, Words>::new(), Vec::new());
+        for chunk in chunks {
+            let chunk = protector.protect(&normalizer, chunk.clone(), &facts("s")).unwrap();
+            let words = all.entry(chunk.memo).or_default();
+            words.learn(&chunk);
+            let texts = [Text::CredentialUid, Text::Outcome, Text::Principal, Text::Attribution];
+            let column = |it: Text| words.column(&chunk, it).join(" ");
+            said.push((chunk.rows.clone(), chunk.event_keys.clone(), texts.map(column)));
+        }
+        said
+    };
+    let plain = said(&[whole.clone(), whole.kept(&[6, 1, 0]), whole.clone()]);
+    for fields in [&["key"][..], &["key", "user"], &["grade", "key", "user"], &["account", "user"]]
+    {
+        let whole = grouped(&whole, fields);
+        assert_eq!(said(&[whole.clone(), whole.kept(&[6, 1, 0]), whole]), plain, "{fields:?}");
+    }
+    // Formats of one source may differ in what they group.
+    let mixed = [whole.clone(), grouped(&whole, &["key", "user"]).kept(&[6, 1, 0]), whole];
+    assert_eq!(said(&mixed), plain);
 }
 
 #[test]
@@ -91,7 +154,7 @@ fn a_grade_is_never_claimed_without_a_credential() {
         ["4", "", "200", "", "principal", "request"],
         ["5", "-", "200", "", "", "request"],
     ];
-    let chunk = protector.protect(&normalizer, columns(&rows), 5, &facts("s")).unwrap();
+    let chunk = protector.protect(&normalizer, columns(&rows), &facts("s")).unwrap();
     let mut words = Words::default();
     words.learn(&chunk);
     let grades = words.column(&chunk, Text::Attribution);
@@ -103,7 +166,7 @@ fn the_same_key_of_another_issuer_is_another_credential() {
     let (mut protector, normalizer) = (protector(), Normalizer::plan("test", SQL).unwrap());
     let rows = [["1", "k", "200", "", "", "request"]];
     let mut uid = |scope: &str| {
-        let chunk = protector.protect(&normalizer, columns(&rows), 1, &facts(scope)).unwrap();
+        let chunk = protector.protect(&normalizer, columns(&rows), &facts(scope)).unwrap();
         let mut words = Words::default();
         words.learn(&chunk);
         let uid = words.column(&chunk, Text::CredentialUid)[0].to_owned();
@@ -128,7 +191,8 @@ fn a_secret_in_the_place_of_a_kind_or_a_scope_is_not_kept() {
     };
     let columns =
         normalizer.fields().iter().map(|it| StringViewArray::from(vec![value(it)])).collect();
-    let chunk = protector.protect(&normalizer, columns, 1, &facts("s")).unwrap();
+    let extracted = Extracted::of_arrays(columns, 1);
+    let chunk = protector.protect(&normalizer, extracted, &facts("s")).unwrap();
     let mut words = Words::default();
     words.learn(&chunk);
     assert!(!words.column(&chunk, Text::CredentialUid)[0].is_empty());
@@ -165,7 +229,8 @@ fn chunk_of(
     };
     let column = |name: &String| rows.iter().map(|it| value(it, name)).collect();
     let columns: Vec<StringViewArray> = normalizer.fields().iter().map(column).collect();
-    protector.protect(normalizer, columns, rows.len(), &facts("s")).unwrap()
+    let extracted = Extracted::of_arrays(columns, rows.len());
+    protector.protect(normalizer, extracted, &facts("s")).unwrap()
 }
 
 #[test]

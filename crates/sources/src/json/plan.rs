@@ -18,7 +18,20 @@ pub(super) struct Plan {
     pub(super) slot_count: usize,
     /// By column: the slots that feed it, the best first.
     pub(super) columns: Vec<(usize, Vec<u32>)>,
+    /// By slot: the places in `columns` of those that it feeds, but for those of groups.
+    pub(super) fed: Vec<Vec<u32>>,
+    /// Members of the record whose value may be that of an earlier record.
+    pub(super) groups: Vec<Member>,
     pub(super) fold_case: bool,
+}
+
+/// Columns that one member of the record feeds, and nothing else does.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Places in `Plan::columns`.
+    pub(super) columns: Vec<u32>,
+    /// The slots below the member that feed other columns.
+    pub(super) mixed: Vec<u32>,
 }
 
 /// A member that is wanted, or on the way to one.
@@ -26,6 +39,8 @@ pub(super) struct Plan {
 pub(super) struct Node {
     /// Where its own value goes, or `NONE`.
     pub(super) slot: u32,
+    /// Place in `Plan::groups`, or `NONE`.
+    pub(super) group: u32,
     /// Its slot and those of all nodes below.
     pub(super) slots: Range<u32>,
     /// What is wanted of it and is not a plain member: elements, lists, filters.
@@ -138,16 +153,54 @@ struct Entry {
 }
 
 impl Plan {
-    pub(super) fn new(wanted: &[WantedField], fold_case: bool) -> Self {
+    /// The members `repeats` of the record make groups.
+    pub(super) fn new(wanted: &[WantedField], fold_case: bool, repeats: &[String]) -> Self {
         let mut tree = Tree { fold_case, ..Tree::default() };
         for (index, field) in wanted.iter().enumerate() {
             tree.add(field.path.steps(), index);
         }
-        let mut plan = Self { nodes: Vec::new(), slot_count: 0, columns: Vec::new(), fold_case };
+        let mut plan = Self {
+            nodes: Vec::new(),
+            slot_count: 0,
+            columns: Vec::new(),
+            fed: Vec::new(),
+            groups: Vec::new(),
+            fold_case,
+        };
         let mut slot_of_field = vec![NONE; wanted.len()];
         plan.add_node(tree, &mut slot_of_field);
         plan.columns = by_column(wanted, &slot_of_field);
+        plan.fed = vec![Vec::new(); plan.slot_count];
+        for (place, (_, slots)) in plan.columns.iter().enumerate() {
+            slots.iter().for_each(|it| plan.fed[*it as usize].push(place as u32));
+        }
+        repeats.iter().for_each(|it| plan.add_group(it));
         plan
+    }
+
+    fn add_group(&mut self, name: &str) {
+        let members = &self.nodes[ROOT as usize].members;
+        if let Some(member) = members.find(name.as_bytes(), self.fold_case) {
+            let node = &mut self.nodes[member as usize];
+            let below = node.slots.clone();
+            let is_below =
+                |(_, slots): &(usize, Vec<u32>)| slots.iter().all(|it| below.contains(it));
+            let places = self.columns.iter().enumerate().filter(|it| is_below(it.1));
+            let columns: Vec<u32> = places.map(|it| it.0 as u32).collect();
+            if node.slot != NONE || node.group != NONE || columns.is_empty() {
+                return;
+            }
+            let fed = &mut self.fed[below.start as usize..below.end as usize];
+            fed.iter_mut().for_each(|it| it.retain(|place| !columns.contains(place)));
+            let mixed = below.filter(|it| !self.fed[*it as usize].is_empty()).collect();
+            node.group = self.groups.len() as u32;
+            self.groups.push(Member { columns, mixed });
+        }
+    }
+
+    /// The columns of a group.
+    pub(super) fn columns_of(&self, group: &Member) -> Vec<usize> {
+        group.columns.iter().map(|it| self.columns[*it as usize].0).collect()
     }
 
     /// Numbers nodes and slots from the top down, so that the slots below a node are one range.
@@ -162,7 +215,7 @@ impl Plan {
             .collect();
         let keyed = Keyed::take(&mut selections, self.fold_case);
         let (slots, members) = (first..first, Table::default());
-        self.nodes.push(Node { slot, slots, selections, keyed, members });
+        self.nodes.push(Node { slot, group: NONE, slots, selections, keyed, members });
         let mut entries = Vec::new();
         for (name, below) in tree.members {
             let node = self.add_node(below, slot_of_field);
@@ -291,5 +344,22 @@ fn hash(name: &[u8]) -> usize {
 /// Whether two names are one. Case is folded for ASCII letters only.
 #[inline(always)]
 pub(super) fn is_same(wanted: &[u8], name: &[u8], fold_case: bool) -> bool {
-    if fold_case { wanted.eq_ignore_ascii_case(name) } else { wanted == name }
+    if fold_case { wanted.eq_ignore_ascii_case(name) } else { is_equal(wanted, name) }
+}
+
+/// As `==`, which is a call of the system's library: slow for a few bytes.
+#[inline(always)]
+fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let word = |it: Option<&[u8; 8]>| it.map_or(0, |it| u64::from_le_bytes(*it));
+    match a.len() {
+        0..8 => a.iter().zip(b).all(|(a, b)| a == b),
+        8..=16 => {
+            word(a.first_chunk()) == word(b.first_chunk())
+                && word(a.last_chunk()) == word(b.last_chunk())
+        }
+        _ => a == b,
+    }
 }

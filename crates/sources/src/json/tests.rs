@@ -19,6 +19,11 @@ fn wanted(paths: &[&str]) -> Vec<WantedField> {
     paths.iter().enumerate().map(field).collect()
 }
 
+/// Members that may come again: all that the tests' records have.
+fn repeats() -> Vec<String> {
+    ["a", "b", "c", "k", "list", "o"].map(str::to_owned).to_vec()
+}
+
 /// Reads the record at `start` and gives where it ends and the text of each column.
 fn read_fields(
     fields: &[WantedField],
@@ -27,13 +32,31 @@ fn read_fields(
     start: usize,
 ) -> Result<(usize, Vec<Option<String>>), JsonError> {
     let column_count = fields.iter().map(|it| it.column + 1).max().unwrap_or(0);
-    let mut extractor = JsonExtractor::new(fields.to_vec(), fold_case);
+    let mut extractor = JsonExtractor::new(fields.to_vec(), fold_case, &repeats());
     let mut columns = Columns::new(vec![String::new(); column_count]);
     let buffer = columns.add_buffer(Buffer::from(bytes));
     let end = extractor.extract(bytes, buffer, start, &mut columns)?;
     columns.end_row();
     let text = |it: &StringViewArray| it.is_valid(0).then(|| it.value(0).to_owned());
-    Ok((end, columns.finish().iter().map(text).collect()))
+    Ok((end, columns.finish().arrays().iter().map(text).collect()))
+}
+
+/// The texts of each record in turn, up to the first that cannot be read.
+fn read_all(fields: &[WantedField], bytes: &[u8], repeats: &[String]) -> Vec<Vec<Option<String>>> {
+    let column_count = fields.iter().map(|it| it.column + 1).max().unwrap_or(0);
+    let mut extractor = JsonExtractor::new(fields.to_vec(), false, repeats);
+    let mut columns = Columns::new(vec![String::new(); column_count]);
+    let buffer = columns.add_buffer(Buffer::from(bytes));
+    let mut at = 0;
+    while let Ok(end) = extractor.extract(bytes, buffer, at, &mut columns) {
+        columns.end_row();
+        at = end;
+    }
+    let done = columns.finish();
+    let arrays = done.arrays();
+    let text =
+        |it: &StringViewArray, row: usize| it.is_valid(row).then(|| it.value(row).to_owned());
+    (0..done.rows).map(|row| arrays.iter().map(|it| text(it, row)).collect()).collect()
 }
 
 fn read(record: &str, paths: &[&str]) -> Vec<Option<String>> {
@@ -239,7 +262,7 @@ fn filters_compare_what_is_meant_not_what_is_written() {
 #[test]
 fn records_follow_one_another_in_one_buffer() {
     let bytes = b"{\"a\":1}\n{\"a\":\"2\"}{}\r\n {\"a\":3}";
-    let mut extractor = JsonExtractor::new(wanted(&["a"]), false);
+    let mut extractor = JsonExtractor::new(wanted(&["a"]), false, &repeats());
     let mut columns = Columns::new(vec!["a".into()]);
     let buffer = columns.add_buffer(Buffer::from(bytes));
     let mut at = 0;
@@ -247,7 +270,7 @@ fn records_follow_one_another_in_one_buffer() {
         at = extractor.extract(bytes, buffer, at, &mut columns).unwrap();
         columns.end_row();
     }
-    let texts = columns.finish().remove(0);
+    let texts = columns.finish().arrays().remove(0);
     let texts: Vec<_> = texts.iter().map(|it| it.unwrap_or("-")).collect();
     assert_eq!(texts, ["1", "2", "-", "3"]);
 }
@@ -368,7 +391,7 @@ fn single_values_can_be_found() {
 #[test]
 fn nothing_that_was_read_is_shown_for_debugging() {
     let bytes = br#"{"a":"made\u002dup\u002dsecret","b":["made-up-secret"]}"#;
-    let mut extractor = JsonExtractor::new(wanted(&["a", "b[*]"]), false);
+    let mut extractor = JsonExtractor::new(wanted(&["a", "b[*]"]), false, &repeats());
     let mut columns = Columns::new(vec!["a".into(), "b".into()]);
     let buffer = columns.add_buffer(Buffer::from(bytes));
     extractor.extract(bytes, buffer, 0, &mut columns).unwrap();
@@ -574,6 +597,22 @@ proptest! {
         // Beside other bytes and at the very end: blocks are read differently there.
         let bytes = format!("{}{record}{}", "x".repeat(before), "\n{\"b\":\"}\"}".repeat(after * 9));
         check_against_oracle(&record, &fields, bytes.as_bytes(), before);
+    }
+
+    #[test]
+    fn what_comes_again_is_read_as_if_it_were_new(
+        values in prop::collection::vec(json_text(3), 1..4),
+        picks in prop::collection::vec((0..4usize, 0..4usize, 0..4usize), 1..12),
+        fields in fields_strategy(),
+    ) {
+        let value = |it: usize| &values[it % values.len()];
+        let record = |(a, b, c): &(usize, usize, usize)| {
+            format!("{{\"a\":{},\"b\":{},\"a\":{}}}\n", value(*a), value(*b), value(*c))
+        };
+        let text: String = picks.iter().map(record).collect();
+        let grouped = read_all(&fields, text.as_bytes(), &repeats());
+        prop_assert_eq!(&grouped, &read_all(&fields, text.as_bytes(), &[]));
+        prop_assert!(grouped.len() <= picks.len());
     }
 
     #[test]

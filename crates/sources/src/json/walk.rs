@@ -1,6 +1,7 @@
 //! Reads one record: follows the members that are wanted, skips the rest.
 
 use super::plan::{Keyed, NONE, Node, Plan, ROOT, Selection};
+use super::repeats::Repeats;
 use super::scan::{skip_container, string_end};
 use super::select::{KeyedMemory, select_all, select_first, select_keyed};
 use super::text::{scalar_end, unescape};
@@ -20,6 +21,29 @@ pub(super) enum Slot {
     Made { start: usize, end: usize },
 }
 
+impl Slot {
+    /// A span counted from `start`; none if it is not one of the record's.
+    pub(super) fn relative(self, from: usize) -> Option<Self> {
+        match self {
+            Self::Unset => Some(self),
+            Self::Span { start, end } => Some(Self::Span { start: start - from, end: end - from }),
+            Self::Escaped { start, end } => {
+                Some(Self::Escaped { start: start - from, end: end - from })
+            }
+            Self::Made { .. } => None,
+        }
+    }
+
+    /// A span that was counted from `to`, counted from the first byte.
+    fn moved(self, to: usize) -> Self {
+        match self {
+            Self::Span { start, end } => Self::Span { start: start + to, end: end + to },
+            Self::Escaped { start, end } => Self::Escaped { start: start + to, end: end + to },
+            it => it,
+        }
+    }
+}
+
 impl From<FoundValue> for Slot {
     fn from(FoundValue { start, end, kind }: FoundValue) -> Self {
         match kind {
@@ -34,23 +58,49 @@ impl From<FoundValue> for Slot {
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) slots: Vec<Slot>,
+    /// Those that were set; some perhaps more than once, or not any more.
+    pub(super) set: Vec<u32>,
     pub(super) made: String,
+    /// By group of the plan.
+    pub(super) repeats: Vec<Repeats>,
     open: Vec<Open>,
     name: String,
     keyed: KeyedMemory,
 }
 
 impl Found {
-    pub(super) fn new(slot_count: usize) -> Self {
-        Self { slots: vec![Slot::Unset; slot_count], ..Self::default() }
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            slots: vec![Slot::Unset; plan.slot_count],
+            repeats: plan.groups.iter().map(|_| Repeats::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn begin(&mut self) {
+        for slot in self.set.drain(..) {
+            self.slots[slot as usize] = Slot::Unset;
+        }
+        self.made.clear();
+        self.open.clear();
+        self.repeats.iter_mut().for_each(Repeats::begin);
+    }
+
+    #[inline(always)]
+    pub(super) fn set(&mut self, slot: u32, value: Slot) {
+        self.slots[slot as usize] = value;
+        self.set.push(slot);
     }
 
     /// Of the slots of one column, the first that is set; one that says nothing gives way.
     pub(super) fn chosen(&self, slots: &[u32], bytes: &[u8]) -> Slot {
         let slot = |it: &u32| self.slots[*it as usize];
+        if let [only] = slots {
+            return slot(only);
+        }
         let mut set = slots.iter().map(slot).filter(|it| *it != Slot::Unset);
         let Some(first) = set.next() else { return Slot::Unset };
-        // Most columns have one slot that is set.
+        // Most have one that is set.
         let Some(second) = set.next() else { return first };
         let says = |it: &Slot| match *it {
             Slot::Span { start, end } => !says_nothing(&bytes[start..end]),
@@ -105,9 +155,7 @@ impl Walk<'_> {
     #[inline(always)]
     fn record(&mut self, start: usize) -> Result<usize, JsonError> {
         let plan = self.plan;
-        self.found.slots.fill(Slot::Unset);
-        self.found.made.clear();
-        self.found.open.clear();
+        self.found.begin();
         let mut at = skip_space(self.bytes, start);
         if byte(self.bytes, at)? != b'{' {
             return Err(JsonError::NotAnObject { at });
@@ -125,7 +173,9 @@ impl Walk<'_> {
                 match member {
                     Some(member) => {
                         let below = &plan.nodes[member as usize];
-                        if byte(self.bytes, at)? == b'{' && below.walks() {
+                        if let Some(end) = self.repeated(below, at) {
+                            at = end;
+                        } else if byte(self.bytes, at)? == b'{' && below.walks() {
                             self.clear(below);
                             self.found.open.push(here);
                             here = Open { node: member, start: at };
@@ -133,8 +183,9 @@ impl Walk<'_> {
                             first = true;
                             at += 1;
                             continue;
+                        } else {
+                            at = self.wanted(below, at)?;
                         }
-                        at = self.wanted(below, at)?;
                     }
                     None => at = self.unwanted(at)?,
                 }
@@ -221,9 +272,30 @@ impl Walk<'_> {
             }
         };
         if node.slot != NONE {
-            self.found.slots[node.slot as usize] = slot;
+            self.found.set(node.slot, slot);
         }
         Ok(next)
+    }
+
+    /// Where a value ends that an earlier record had just so: what it gave is given again.
+    #[inline(always)]
+    fn repeated(&mut self, node: &Node, at: usize) -> Option<usize> {
+        if node.group == NONE {
+            return None;
+        }
+        self.clear(node);
+        let found = &mut *self.found;
+        let repeats = &mut found.repeats[node.group as usize];
+        repeats.begin();
+        if !matches!(self.bytes.get(at), Some(b'{' | b'[')) {
+            return None;
+        }
+        let end = if repeats.pays() { skip_container(self.bytes, at, 1).ok() } else { None };
+        for (slot, value) in repeats.find(self.bytes, at, end)? {
+            found.slots[*slot as usize] = value.moved(at);
+            found.set.push(*slot);
+        }
+        end
     }
 
     #[inline(always)]
@@ -239,7 +311,7 @@ impl Walk<'_> {
     #[inline(always)]
     fn close(&mut self, node: &Node, start: usize, end: usize) -> Result<(), JsonError> {
         if node.slot != NONE {
-            self.found.slots[node.slot as usize] = Slot::Span { start, end };
+            self.found.set(node.slot, Slot::Span { start, end });
         }
         self.select(node, start, end)
     }
@@ -265,8 +337,7 @@ impl Walk<'_> {
             self.keyed(keyed, value, start)?;
         }
         for Selection { slot, steps } in &node.selections {
-            let slot = &mut self.found.slots[*slot as usize];
-            *slot = if steps.contains(&Step::All) {
+            let value = if steps.contains(&Step::All) {
                 let made = &mut self.found.made;
                 let start_made = made.len();
                 match select_all(value, start, steps, fold_case, made)? {
@@ -277,6 +348,7 @@ impl Walk<'_> {
                 let found = select_first(value, start, steps, fold_case)?;
                 found.map_or(Slot::Unset, Slot::from)
             };
+            self.found.set(*slot, value);
         }
         Ok(())
     }
@@ -287,9 +359,10 @@ impl Walk<'_> {
         for it in keyed.wanted.iter().flatten() {
             self.found.slots[it.slot as usize] = Slot::Unset;
         }
-        let Found { slots, keyed: memory, .. } = &mut *self.found;
+        let Found { slots, set, keyed: memory, .. } = &mut *self.found;
         select_keyed(bytes, start, keyed, self.plan.fold_case, memory, |slot, it| {
             slots[slot as usize] = Slot::from(it);
+            set.push(slot);
         })
     }
 

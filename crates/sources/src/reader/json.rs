@@ -118,9 +118,13 @@ impl JsonFramer {
         records: Vec<String>,
         fold_case: bool,
         in_array: bool,
+        repeats: &[String],
     ) -> Self {
+        // So do envelopes and nested arrays.
+        let is_plain = layout.unwrap.is_empty() && layout.each.is_empty();
+        let repeats = if is_plain { repeats } else { &[] };
         Self {
-            extractor: JsonExtractor::new(layout.wanted, fold_case),
+            extractor: JsonExtractor::new(layout.wanted, fold_case, repeats),
             records,
             fold_case,
             unwrap: layout.unwrap,
@@ -129,7 +133,7 @@ impl JsonFramer {
             parents: layout
                 .parents
                 .into_iter()
-                .map(|it| JsonExtractor::new(it, fold_case))
+                .map(|it| JsonExtractor::new(it, fold_case, &[]))
                 .collect(),
             parcel: None,
             around: Vec::new(),

@@ -122,7 +122,7 @@ pub(super) fn read(source: &Arc<Source>, names: &[&str], bytes: &[u8], how: &How
         got.rejects
             .extend(info.rejects.into_iter().map(|it| (it.record_number, it.offset, it.reason)));
         let rows = columns.len();
-        let arrays = columns.finish();
+        let arrays = columns.finish().arrays();
         for row in 0..rows {
             let value = |it: &arrow_array::StringViewArray| {
                 it.is_valid(row).then(|| it.value(row).to_owned())
