@@ -163,6 +163,43 @@ fn an_identifier_that_stands_for_credentials_of_two_scopes_is_no_evidence_of_sil
 }
 
 #[test]
+fn a_misspelt_version_is_not_unused_because_another_one_is_seen() {
+    let (logs, data) = (folder(), folder());
+    let [old, wrong, new] = ["a", "c", "b"].map(|it| it.repeat(64));
+    let line = |(day, token): (usize, &String)| {
+        format!(
+            r#"{{"time":"2026-01-{:02}T10:00:00Z","type":"response","auth":{{"client_token":"hmac-sha256:{token}","display_name":"robot","token_type":"service"}},"request":{{"id":"{day}","operation":"read","path":"secret/data/x","client_token":"hmac-sha256:{token}","remote_address":"192.0.2.7"}}}}"#,
+            day + 1
+        )
+    };
+    let lines: Vec<String> = [&old, &old, &new, &new].into_iter().enumerate().map(line).collect();
+    let log = logs.path().join("vault.log");
+    fs::write(&log, lines.join("\n") + "\n").expect("writes");
+    let registry = logs.path().join("registry.yaml");
+    let path = |it: &Path| it.to_str().expect("UTF-8").to_owned();
+    call(data.path(), ["ingest", "--source", "vault_audit", "--scope", "one", &path(&log)])
+        .exits(0);
+    let ask = |first: &str| {
+        let version = |name: &str, value: &str| {
+            format!(
+                "{{version: '{name}', identifiers: [{{kind: vault_hmac, scope: one, value: 'hmac-sha256:{value}'}}]}}"
+            )
+        };
+        let versions = [version("1", first), version("2", &new)].join(", ");
+        fs::write(&registry, format!("secrets: [{{id: robot, versions: [{versions}]}}]"))
+            .expect("writes");
+        call(data.path(), ["secrets", "import", "--replace", &path(&registry)]).exits(0);
+        let flags = ["--as-of", "2026-12-01T00:00:00Z", "readiness", "--secret", "robot"];
+        let run = call(data.path(), flags.iter().chain(&["--version", "1", "--format", "json"]));
+        let document = document(&run);
+        let codes = document["reasons"].as_array().expect("a list").iter();
+        codes.map(|it| it["code"].as_str().expect("a code").to_owned()).collect::<Vec<_>>()
+    };
+    assert!(ask(&wrong).contains(&"never_seen".to_owned()), "{:?}", ask(&wrong));
+    assert!(!ask(&old).contains(&"never_seen".to_owned()), "{:?}", ask(&old));
+}
+
+#[test]
 fn what_a_service_did_for_somebody_with_the_version_keeps_the_verdict_open() {
     let (logs, data) = (folder(), folder());
     let call_at = |time: &str, by: &str| {

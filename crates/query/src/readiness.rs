@@ -84,6 +84,8 @@ pub struct Facts {
     /// By secret and version: identifiers that logs show in several scopes, or in another
     /// than the registry gives.
     ambiguous: BTreeMap<(String, String), Vec<String>>,
+    /// Secrets and versions of which credentials outside the registry may be misspelt twins.
+    twins: BTreeSet<(String, String)>,
     /// By secret and version: the last call that a service made on behalf of its user.
     forwarded: BTreeMap<(String, String), i64>,
     /// The last use of sessions of unknown origin, by principal and by workload.
@@ -129,6 +131,7 @@ const FORWARDED: &str = "SELECT c.secret_id, c.version, max(u.last_time) AS last
     JOIN usage_totals AS u ON u.credential_uid = c.credential_uid
     WHERE u.via_service IS NOT NULL AND u.outcome <> 'rejected' AND u.attribution <> 'principal'
     GROUP BY c.secret_id, c.version";
+const TWINS: &str = "SELECT DISTINCT secret_id, version FROM version_twins";
 const UNRESOLVED: &str = "SELECT principals, workloads, last_used_time FROM unresolved_sessions";
 const UNNAMED: &str = "SELECT principal, max(last_time) AS last_time FROM consumer_usage
     WHERE attribution = 'principal' AND outcome <> 'rejected' AND principal IS NOT NULL
@@ -180,6 +183,14 @@ impl Catalog {
                 Some(((text(&secrets, row)?, text(&versions, row)?), time?))
             }));
         }
+        let stands_for_another = |rows: &Vec<CoverageRow>| !is_seen(rows) && is_of_secret(rows);
+        if facts.coverage.values().any(stands_for_another) {
+            for batch in self.of_secret(TWINS, secret).await? {
+                let (secrets, versions) = (named(&batch, "secret_id")?, named(&batch, "version")?);
+                let key = |row| Some((text(&secrets, row)?, text(&versions, row)?));
+                facts.twins.extend((0..batch.num_rows()).filter_map(key));
+            }
+        }
         for batch in self.of_secret(UNRESOLVED, None).await? {
             let last = times(&batch, 2);
             for (column, lists) in facts.unresolved.iter_mut().enumerate() {
@@ -206,6 +217,16 @@ impl Catalog {
         }
         Ok(frame.collect().await?)
     }
+}
+
+/// A log showed the version.
+fn is_seen(coverage: &[CoverageRow]) -> bool {
+    coverage.iter().any(|it| it.known_by == "seen")
+}
+
+/// A log showed some version of its secret.
+fn is_of_secret(coverage: &[CoverageRow]) -> bool {
+    coverage.iter().any(|it| it.known_by != "same_kind")
 }
 
 fn engine(error: ArrowError) -> QueryError {
@@ -354,10 +375,10 @@ impl Facts {
         let tail = self.tails.get(&key);
         let ambiguous = self.ambiguous.get(&key);
         evidence.has_identifier = tail.is_some() || ambiguous.is_some();
-        let is_of_secret = |it: &CoverageRow| it.known_by != "same_kind";
         evidence.is_confirmed = version.is_learnt
             || tail.is_some_and(|it| it.is_of_provider)
-            || coverage.iter().any(is_of_secret);
+            || is_seen(&coverage)
+            || (is_of_secret(&coverage) && !self.twins.contains(&key));
         evidence.ambiguous_identifiers = ambiguous.cloned().unwrap_or_default();
         evidence.tail_expires_time = tail.and_then(|it| it.expires_time);
         evidence.endless_issued_time = tail.and_then(|it| it.endless_issued_time);

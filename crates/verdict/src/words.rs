@@ -170,7 +170,9 @@ fn of_version(code: &str, who: &str, evidence: &Evidence) -> String {
             "nobody was seen, and the logs are too short to say that nobody is there".to_owned()
         }
         "never_seen" => {
-            "no log ever showed this secret, so that nothing confirms its identifier".to_owned()
+            "no log ever showed this secret, or those who use its other versions presented a \
+             credential that the registry does not know, so that nothing confirms its identifier"
+                .to_owned()
         }
         "no_source_shows_it" => {
             "no log that was read names credentials of the kinds this version is known by"
