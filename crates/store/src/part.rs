@@ -5,6 +5,10 @@
 //! columns never carry statistics: those could hold what a log's author put
 //! into a field.
 
+mod coded;
+mod file;
+mod hybrid;
+
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,8 +16,6 @@ use std::time::UNIX_EPOCH;
 
 use arrow::array::{AsArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMicrosecondType};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -23,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use crate::durable;
 use crate::error::StoreError;
 use crate::schema::Table;
+
+use file::ParquetFile;
 
 /// Rows in a row group. Rows are sorted by credential, so a smaller group lets
 /// a look-up of one credential read less; a larger one costs memory and saves
@@ -133,7 +137,7 @@ pub(crate) struct PartWriter {
     table: Table,
     relative: String,
     path: PathBuf,
-    writer: Option<ArrowWriter<File>>,
+    writer: Option<ParquetFile<File>>,
     row_count: u64,
     event_date: Option<i32>,
     min_event_time: Option<i64>,
@@ -171,9 +175,6 @@ impl PartWriter {
                 Err(source) => return Err(StoreError::WriteFile { path, source }),
             }
         };
-        let options = ArrowWriterOptions::new()
-            .with_skip_arrow_metadata(true)
-            .with_properties(properties(table, row_count));
         let mut this = PartWriter {
             table,
             relative: below.map_or(name.clone(), |it| format!("{it}/{name}")),
@@ -185,7 +186,7 @@ impl PartWriter {
             max_event_time: None,
         };
         this.writer = Some(
-            ArrowWriter::try_new_with_options(file, schema, options)
+            ParquetFile::new(file, schema, properties(table, row_count), ZSTD_LEVEL)
                 .map_err(|error| StoreError::from_parquet_write(&this.path, error))?,
         );
         Ok(this)
