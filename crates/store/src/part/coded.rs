@@ -104,7 +104,7 @@ fn page_count(page_type: PageType, encoding: Encoding) -> PageEncodingStats {
 struct Rows<'a> {
     /// The distinct values, in the order in which they come up.
     values: Vec<&'a str>,
-    /// Bytes of the dictionary page, and how many it may have.
+    /// Bytes of the dictionary page, and where they become too many.
     size: usize,
     limit: usize,
     /// Rows that have a value, as places in `values`, each with how often it repeats.
@@ -212,7 +212,7 @@ impl<'a> Rows<'a> {
         }
         self.size += 4 + value.len();
         self.values.push(value);
-        (self.size <= self.limit).then_some(place)
+        (self.size < self.limit).then_some(place)
     }
 
     /// The smallest and the largest value; `None` if one is longer than `longest` bytes.
