@@ -37,8 +37,8 @@ const ROW_GROUP_ROWS: usize = 256 * 1024;
 /// a few percent of the time.
 const ZSTD_LEVEL: i32 = 3;
 
-/// Level of zstd for provider ids: they are random, so a search for repetitions
-/// takes seven times as long and finds nothing but false friends.
+/// Level of zstd for provider ids. They are random: at level 3 the search for
+/// repetitions takes seven times as long, and the few it finds make them larger.
 const ID_ZSTD_LEVEL: i32 = 1;
 
 /// The chance that a bloom filter says "perhaps" about an absent credential.
