@@ -40,7 +40,7 @@ struct Group {
 
 enum Column {
     Coded(Vec<Codes>),
-    Other(ArrowColumnWriter),
+    Other(Box<ArrowColumnWriter>),
 }
 
 impl<W: Write + Send> ParquetFile<W> {
@@ -113,7 +113,7 @@ impl<W: Write + Send> ParquetFile<W> {
         let mut others = self.library.create_column_writers(0)?.into_iter();
         let columns = self.is_coded.iter().map(|is_coded| match is_coded {
             true => Ok(Column::Coded(Vec::new())),
-            false => others.next().map(Column::Other).ok_or_else(no_writer),
+            false => others.next().map(|it| Column::Other(Box::new(it))).ok_or_else(no_writer),
         });
         Ok(Group { row_count: 0, columns: columns.collect::<Result<_, _>>()? })
     }
