@@ -5,6 +5,10 @@
 //! columns never carry statistics: those could hold what a log's author put
 //! into a field.
 
+mod coded;
+mod file;
+mod hybrid;
+
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,8 +16,6 @@ use std::time::UNIX_EPOCH;
 
 use arrow::array::{AsArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMicrosecondType};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -24,6 +26,8 @@ use crate::durable;
 use crate::error::StoreError;
 use crate::schema::Table;
 
+use file::ParquetFile;
+
 /// Rows in a row group. Rows are sorted by credential, so a smaller group lets
 /// a look-up of one credential read less; a larger one costs memory and saves
 /// hardly any bytes.
@@ -32,6 +36,10 @@ const ROW_GROUP_ROWS: usize = 256 * 1024;
 /// Level of zstd, by measurement: level 3 saves a few percent of the bytes for
 /// a few percent of the time.
 const ZSTD_LEVEL: i32 = 3;
+
+/// Level of zstd for provider ids. They are random: at level 3 the search for
+/// repetitions takes seven times as long, and the few it finds make them larger.
+const ID_ZSTD_LEVEL: i32 = 1;
 
 /// The chance that a bloom filter says "perhaps" about an absent credential.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
@@ -129,7 +137,7 @@ pub(crate) struct PartWriter {
     table: Table,
     relative: String,
     path: PathBuf,
-    writer: Option<ArrowWriter<File>>,
+    writer: Option<ParquetFile<File>>,
     row_count: u64,
     event_date: Option<i32>,
     min_event_time: Option<i64>,
@@ -167,9 +175,6 @@ impl PartWriter {
                 Err(source) => return Err(StoreError::WriteFile { path, source }),
             }
         };
-        let options = ArrowWriterOptions::new()
-            .with_skip_arrow_metadata(true)
-            .with_properties(properties(table, row_count));
         let mut this = PartWriter {
             table,
             relative: below.map_or(name.clone(), |it| format!("{it}/{name}")),
@@ -181,7 +186,7 @@ impl PartWriter {
             max_event_time: None,
         };
         this.writer = Some(
-            ArrowWriter::try_new_with_options(file, schema, options)
+            ParquetFile::new(file, schema, properties(table, row_count), ZSTD_LEVEL)
                 .map_err(|error| StoreError::from_parquet_write(&this.path, error))?,
         );
         Ok(this)
@@ -293,9 +298,8 @@ fn same_type(given: &DataType, wanted: &DataType) -> bool {
 
 /// How the columns of `table` are encoded.
 fn properties(table: Table, row_count: u64) -> WriterProperties {
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(zstd(ZSTD_LEVEL))
         .set_created_by(concat!("lastuse ", env!("CARGO_PKG_VERSION")).to_string())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(ROW_GROUP_ROWS)
@@ -320,7 +324,8 @@ fn properties(table: Table, row_count: u64) -> WriterProperties {
         let column = ColumnPath::from("native_uid");
         builder = builder
             .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_encoding(column, Encoding::DELTA_LENGTH_BYTE_ARRAY);
+            .set_column_encoding(column.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+            .set_column_compression(column, zstd(ID_ZSTD_LEVEL));
         builder = builder.set_sorting_columns(sorting(&schema, &["credential_uid", "event_time"]));
     }
     if schema.column_with_name("credential_uid").is_some() {
@@ -332,6 +337,10 @@ fn properties(table: Table, row_count: u64) -> WriterProperties {
             .set_column_bloom_filter_max_ndv(column, row_count.clamp(1, ROW_GROUP_ROWS as u64));
     }
     builder.build()
+}
+
+fn zstd(level: i32) -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default())
 }
 
 fn packed(builder: WriterPropertiesBuilder, column: ColumnPath) -> WriterPropertiesBuilder {
