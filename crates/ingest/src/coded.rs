@@ -170,15 +170,16 @@ impl TextColumn {
         }
         let Self { dictionary, codes, rows, .. } = self;
         make_room(codes, kept.len());
-        let mut translate = |code: u32| {
-            if code == NULL {
-                return NULL;
+        let Translation { values, codes: known } = words;
+        let known = known.as_mut_slice();
+        // `NULL` is no place among the known.
+        let mut translate = |code: u32| match known.get_mut(code as usize) {
+            Some(known) if *known == UNKNOWN => {
+                *known = dictionary.intern_shared(&values[code as usize]);
+                *known
             }
-            let known = &mut words.codes[code as usize];
-            if *known == UNKNOWN {
-                *known = dictionary.intern_shared(&words.values[code as usize]);
-            }
-            *known
+            Some(known) => *known,
+            None => NULL,
         };
         match column {
             Codes::Same(code) if !kept.is_empty() => {
@@ -247,6 +248,20 @@ impl TextColumn {
     /// Whether all rows share one code, and which.
     pub fn constant(&self) -> Option<u32> {
         (!self.differ).then_some(self.same)
+    }
+
+    /// Puts the codes of `rows` into `picked`; none if all rows share one.
+    pub fn pick(&self, rows: &[u32], picked: &mut Vec<u32>) {
+        picked.clear();
+        if self.differ {
+            let codes = self.codes.as_slice();
+            picked.extend(rows.iter().map(|row| codes[*row as usize]));
+        }
+    }
+
+    /// The code of a value that a row may have.
+    pub fn find(&self, value: &str) -> Option<u32> {
+        self.values().iter().position(|it| &**it == value).map(|it| it as u32)
     }
 
     /// For each code its place among the sorted values.

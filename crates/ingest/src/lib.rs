@@ -9,6 +9,7 @@
 pub mod catalog;
 mod clean;
 pub mod coded;
+pub mod day;
 pub mod derive;
 pub mod digests;
 pub mod discover;
@@ -17,6 +18,7 @@ pub mod files;
 pub mod functions;
 mod memo;
 pub mod normalize;
+mod numbers;
 mod open;
 pub mod pipeline;
 mod place;
