@@ -277,13 +277,25 @@ impl TextColumn {
     }
 }
 
+/// From here on a segment is taken to become a full one.
+const SMALL: usize = 1 << 16;
+
 /// Makes room for `more` values of a segment: a small segment takes little memory, and a
 /// large one does not leave behind all the sizes that it had.
 pub fn make_room<T>(values: &mut Vec<T>, more: usize) {
-    const SMALL: usize = 1 << 16;
     let wanted = values.len() + more;
     if wanted > values.capacity() && wanted > SMALL {
         values.reserve_exact((SEGMENT_ROWS + SMALL).max(wanted) - values.len());
+    }
+}
+
+/// As `make_room`, for the bytes of `rows` texts; `more` are those that follow.
+pub fn make_room_for_texts(bytes: &mut String, rows: usize, more: usize) {
+    let wanted = bytes.len() + more;
+    if wanted > bytes.capacity() && rows > SMALL {
+        // As many as that many rows had so far, and some more.
+        let whole = (bytes.len() / rows + 1) * (SEGMENT_ROWS + SMALL);
+        bytes.reserve_exact(whole.max(wanted) - bytes.len());
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringArray};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-use crate::coded::make_room;
+use crate::coded::{make_room, make_room_for_texts};
 
 /// The text columns of an event as they are held before they are written: the
 /// columns of `events`, and three that only derived tables keep.
@@ -117,6 +117,7 @@ impl Texts {
             let (first, last) = (run[0] as usize, run[run.len() - 1] as usize);
             let (start, end) = (other.start(first), other.ends[last]);
             // Bytes of `other` become bytes of this by a distance that may be negative.
+            make_room_for_texts(&mut self.bytes, self.ends.len(), (end - start) as usize);
             let distance = (self.bytes.len() as u32).wrapping_sub(start);
             self.bytes.push_str(&other.bytes[start as usize..end as usize]);
             self.ends.extend(other.ends[first..=last].iter().map(|it| it.wrapping_add(distance)));
