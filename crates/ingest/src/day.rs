@@ -15,8 +15,6 @@ use crate::segment::{MICROS_PER_DAY, Pick, Segment, day_of, table_of};
 /// The rows of a day. Made once for a segment: one day after the other takes its memory.
 pub struct Day<'a> {
     segment: &'a Segment,
-    /// Days since 1970-01-01, UTC.
-    date: i32,
     /// The rows of the segment.
     rows: Vec<u32>,
     /// When they took place.
@@ -52,7 +50,6 @@ impl<'a> Day<'a> {
     pub fn new(segment: &'a Segment) -> Self {
         Self {
             segment,
-            date: 0,
             rows: Vec::new(),
             times: Vec::new(),
             codes: vec![Vec::new(); Text::COUNT],
@@ -64,8 +61,7 @@ impl<'a> Day<'a> {
 
     /// Takes up the rows of another day, by credential, principal and time. They are given in
     /// the order of the segment.
-    pub fn set(&mut self, date: i32, rows: &[u32]) {
-        self.date = date;
+    pub fn set(&mut self, rows: &[u32]) {
         self.keys.clear();
         let Self { segment, credentials, principals, .. } = self;
         self.keys.extend(rows.iter().enumerate().map(|(place, row)| {
@@ -95,14 +91,14 @@ impl<'a> Day<'a> {
         }
     }
 
-    /// Days since 1970-01-01, UTC.
-    pub fn date(&self) -> i32 {
-        self.date
-    }
-
     /// The rows of the segment.
     pub fn rows(&self) -> &[u32] {
         &self.rows
+    }
+
+    /// The place of each row among the day's, and the row of the segment.
+    pub fn places(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.rows.iter().copied().enumerate()
     }
 
     /// When each took place.
@@ -205,6 +201,59 @@ impl<'a> Ranked<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A segment of rows with a credential, a principal and a time.
+    fn segment(rows: &[(Option<&str>, &str, i64)]) -> Segment {
+        let mut segment = Segment::new();
+        for (credential, principal, time) in rows {
+            for (text, column) in segment.texts.iter_mut().enumerate() {
+                column.push(match text {
+                    it if it == Text::CredentialUid as usize => *credential,
+                    it if it == Text::Principal as usize => Some(principal),
+                    _ => None,
+                });
+            }
+            segment.event_times.push(*time);
+        }
+        segment
+    }
+
+    #[test]
+    fn a_day_ends_before_midnight_before_1970_too() {
+        let day = MICROS_PER_DAY;
+        let times = [0, day, day - 1, -1, -day, -day - 1, 2 * day];
+        let mut segment = segment(&times.map(|it| (None, "p", it)));
+        segment.replace(6);
+        let found: Vec<(i32, Vec<u32>)> = days(&segment).into_iter().collect();
+        assert_eq!(found, [(-2, vec![5]), (-1, vec![3, 4]), (0, vec![0, 2]), (1, vec![1])]);
+        let mut sorted = Day::new(&segment);
+        sorted.set(&found[1].1);
+        assert_eq!((sorted.rows(), sorted.times()), (&[4, 3][..], &[-day, -1][..]));
+    }
+
+    #[test]
+    fn rows_stand_by_credential_principal_time_and_then_as_they_came() {
+        let rows = [
+            (None, "a", 1),
+            (Some("y"), "b", 1),
+            (Some("x"), "c", 9),
+            (Some("y"), "b", 1),
+            (Some("x"), "c", 2),
+            (Some("y"), "a", 3),
+        ];
+        let segment = segment(&rows);
+        let mut day = Day::new(&segment);
+        day.set(&[0, 1, 2, 3, 4, 5]);
+        assert_eq!(day.rows(), [4, 2, 5, 1, 3, 0]);
+        assert_eq!(day.times(), [2, 9, 3, 1, 1, 1]);
+        let names = |text: Text| -> Vec<Option<&str>> {
+            let column = &segment.texts[text as usize];
+            (0..6).map(|place| column.value(day.codes(text).at(place))).collect()
+        };
+        let credentials = [Some("x"), Some("x"), Some("y"), Some("y"), Some("y"), None];
+        assert_eq!(names(Text::CredentialUid), credentials);
+        assert_eq!(names(Text::Action), [None; 6]);
+    }
 
     #[test]
     fn a_sort_key_sorts_by_each_of_its_parts_before_the_next() {

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use lastuse_store::Table;
 
 use crate::coded::NULL;
-use crate::day::{Day, DayCodes};
+use crate::day::Day;
 use crate::event::{NO_NUMBER, Text};
 use crate::rows::{Rows, Value};
 use crate::segment::{Pick, Segment};
@@ -42,12 +42,10 @@ impl<'a> Derived<'a> {
     pub fn add(&mut self, day: &Day<'_>) {
         let Self { segment, usage, .. } = self;
         usage.add(segment, day);
-        exchanges_of(segment, day, &mut self.exchanges);
-        of_category(segment, day, "secret_read", &mut self.secret_reads);
-        let known = self.lifecycle.len();
-        of_category(segment, day, "lifecycle", &mut self.lifecycle);
-        let changed = self.lifecycle.split_off(known);
-        self.lifecycle.extend(changed.into_iter().filter(|row| succeeded(segment, *row as usize)));
+        self.exchanges.extend(exchanges_of(segment, day));
+        self.secret_reads.extend(of_category(segment, day, "secret_read"));
+        let lifecycle = of_category(segment, day, "lifecycle");
+        self.lifecycle.extend(lifecycle.filter(|row| succeeded(segment, *row as usize)));
     }
 
     /// The parts of all derived tables.
@@ -82,18 +80,18 @@ fn succeeded(segment: &Segment, row: usize) -> bool {
 ///
 /// What was obtained has a name in the log, or at least an end: Google says until when a
 /// token lives, but not which one it is.
-fn exchanges_of(segment: &Segment, day: &Day<'_>, found: &mut Vec<u32>) {
+fn exchanges_of<'a>(segment: &'a Segment, day: &'a Day<'_>) -> impl Iterator<Item = u32> + 'a {
     let issued = day.codes(Text::IssuedCredentialUid);
     let ends = &segment.expires_times;
     let may_end = ends.constant() != Some(NO_NUMBER);
-    if matches!(issued, DayCodes::Same(NULL)) && !may_end {
-        return;
-    }
-    found.extend(day.rows().iter().enumerate().filter_map(|(place, row)| {
-        let at = *row as usize;
-        let is_obtained = issued.at(place) != NULL || (may_end && ends.at(at) != NO_NUMBER);
-        (is_obtained && succeeded(segment, at) && is_event(segment, *row)).then_some(*row)
-    }));
+    let is_obtained = move |place: usize, row: usize| {
+        issued.at(place) != NULL || (may_end && ends.at(row) != NO_NUMBER)
+    };
+    day.places().filter_map(move |(place, row)| {
+        let at = row as usize;
+        let is_one = is_obtained(place, at) && succeeded(segment, at) && is_event(segment, row);
+        is_one.then_some(row)
+    })
 }
 
 fn exchanges(segment: &Segment, rows: &[u32]) -> RecordBatch {
@@ -127,19 +125,23 @@ fn exchanges(segment: &Segment, rows: &[u32]) -> RecordBatch {
 
 /// The rows of one category; of the further rows of a record those that say themselves what
 /// was read or changed.
-fn of_category(segment: &Segment, day: &Day<'_>, category: &str, found: &mut Vec<u32>) {
-    let Some(code) = segment.texts[Text::Category as usize].find(category) else { return };
+fn of_category<'a>(
+    segment: &'a Segment,
+    day: &'a Day<'_>,
+    category: &str,
+) -> impl Iterator<Item = u32> + 'a {
+    let wanted = segment.texts[Text::Category as usize].find(category);
     let categories = day.codes(Text::Category);
     let has = |text: Text, place: usize| day.codes(text).at(place) != NULL;
-    let says = |place: usize| {
+    let says = move |place: usize| {
         !has(Text::RecordPart, place)
             || has(Text::TargetSecretId, place)
             || has(Text::TargetCredentialUid, place)
     };
-    found.extend(day.rows().iter().enumerate().filter_map(|(place, row)| {
-        let is_it = categories.at(place) == code && says(place) && is_event(segment, *row);
-        is_it.then_some(*row)
-    }));
+    day.places().filter_map(move |(place, row)| {
+        let is_it = Some(categories.at(place)) == wanted && says(place) && is_event(segment, row);
+        is_it.then_some(row)
+    })
 }
 
 fn secret_reads(segment: &Segment, rows: &[u32]) -> RecordBatch {

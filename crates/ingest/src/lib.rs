@@ -2,8 +2,8 @@
 //!
 //! Each step of a record's way has one module, named after the step:
 //! [`discover`], (decode and extract are `lastuse-sources`), [`normalize`],
-//! [`protect`], [`seen`] (dedupe), [`segment`] and [`derive`]; [`pipeline`]
-//! runs them. `place` finds where an input that was read before goes on. [`digests`] reads what says that all of a log was delivered, and `sequences` finds
+//! [`protect`], [`seen`] (dedupe), [`segment`] (collect), [`day`] (sort) and [`derive`];
+//! [`pipeline`] runs them. `place` finds where an input that was read before goes on. [`digests`] reads what says that all of a log was delivered, and `sequences` finds
 //! the files that are missing among numbered ones.
 
 pub mod catalog;

@@ -548,7 +548,7 @@ impl Committer<'_> {
         let mut day = Day::new(&segment);
         let mut derived = Derived::new(&segment);
         for (date, rows) in days(&segment) {
-            day.set(date, &rows);
+            day.set(&rows);
             parts.push(self.writer.write_events(date, &day.batch())?);
             derived.add(&day);
         }

@@ -114,23 +114,23 @@ impl Work {
         let attribution = day.codes(Text::Attribution);
         let none = segment.texts[Text::Attribution as usize].find("none").unwrap_or(NULL);
         let credentials = day.codes(Text::CredentialUid);
-        let (mut run, mut hour, mut credential) = (0, None, NULL);
-        for (place, (time, row)) in day.times().iter().zip(day.rows()).enumerate() {
+        let (mut run, mut last) = (0, None);
+        for ((place, row), time) in day.places().zip(day.times()) {
             if none != NULL && attribution.at(place) == none {
                 continue;
             }
-            let here = (hour_of(*time), credentials.at(place));
-            if (hour, credential) != (Some(here.0), here.1) {
-                run += 1;
-                (hour, credential) = (Some(here.0), here.1);
+            let hour = hour_of(*time);
+            let here = Some((hour, credentials.at(place)));
+            if here != last {
+                (run, last) = (run + 1, here);
             }
             self.take(
                 Counted {
-                    hash: spread(self.hashes[place] ^ run),
-                    run: run as u32,
+                    hash: spread(self.hashes[place] ^ u64::from(run)),
+                    run,
                     place: place as u32,
-                    hour: here.0,
-                    count: segment.event_counts.at(*row as usize),
+                    hour,
+                    count: segment.event_counts.at(row as usize),
                     first: *time,
                     last: *time,
                 },
