@@ -132,9 +132,81 @@ impl Translation {
         self.codes.resize(self.values.len(), UNKNOWN);
     }
 
+    /// The code that `dictionary` has for what `code` stands for.
+    fn code(&mut self, code: u32, dictionary: &mut Dictionary) -> u32 {
+        // `NULL` is no place among the codes.
+        match self.codes.get_mut(code as usize) {
+            Some(known) if *known == UNKNOWN => {
+                *known = dictionary.intern_shared(&self.values[code as usize]);
+                *known
+            }
+            Some(known) => *known,
+            None => NULL,
+        }
+    }
+
     /// Starts over with the codes: another segment numbers its values anew.
     pub fn forget(&mut self) {
         self.codes.fill(UNKNOWN);
+    }
+}
+
+/// One code per row, in half the memory while there are few values.
+#[derive(Debug, Default)]
+struct RowCodes {
+    /// The codes while all are narrow ones.
+    narrow: Vec<u16>,
+    /// The codes since they are not.
+    wide: Vec<u32>,
+    is_wide: bool,
+}
+
+/// `NULL` as a narrow code, and the first code that is not narrow.
+const NARROW_NULL: u16 = u16::MAX;
+
+fn widened(code: u16) -> u32 {
+    if code == NARROW_NULL { NULL } else { u32::from(code) }
+}
+
+impl RowCodes {
+    /// Readies them for `more` codes, which are `NULL` or less than `values`.
+    fn make_room(&mut self, more: usize, values: usize) {
+        if !self.is_wide && values > usize::from(NARROW_NULL) {
+            make_room(&mut self.wide, self.narrow.len() + more);
+            self.wide.extend(self.narrow.drain(..).map(widened));
+            self.is_wide = true;
+        }
+        match self.is_wide {
+            true => make_room(&mut self.wide, more),
+            false => make_room(&mut self.narrow, more),
+        }
+    }
+
+    /// Appends codes that there is room for.
+    fn extend(&mut self, codes: impl Iterator<Item = u32>) {
+        match self.is_wide {
+            true => self.wide.extend(codes),
+            // `NULL` becomes `NARROW_NULL`.
+            false => self.narrow.extend(codes.map(|it| it as u16)),
+        }
+    }
+
+    fn at(&self, row: usize) -> u32 {
+        if self.is_wide { self.wide[row] } else { widened(self.narrow[row]) }
+    }
+
+    fn pick(&self, rows: &[u32], picked: &mut Vec<u32>) {
+        let Self { narrow, wide, is_wide } = self;
+        match is_wide {
+            true => picked.extend(rows.iter().map(|row| wide[*row as usize])),
+            false => picked.extend(rows.iter().map(|row| widened(narrow[*row as usize]))),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.narrow.clear();
+        self.wide.clear();
+        self.is_wide = false;
     }
 }
 
@@ -144,7 +216,7 @@ pub struct TextColumn {
     /// The code that all rows so far share, while they do.
     same: u32,
     /// The codes of the rows, once they differ.
-    codes: Vec<u32>,
+    codes: RowCodes,
     differ: bool,
     rows: usize,
     dictionary: Dictionary,
@@ -154,7 +226,7 @@ impl Default for TextColumn {
     fn default() -> Self {
         Self {
             same: NULL,
-            codes: Vec::new(),
+            codes: RowCodes::default(),
             differ: false,
             rows: 0,
             dictionary: Dictionary::default(),
@@ -165,36 +237,26 @@ impl Default for TextColumn {
 impl TextColumn {
     /// Appends the rows `kept` of a chunk's column; all of them if `all`.
     pub fn extend(&mut self, column: &Codes, kept: &[u32], all: bool, words: &mut Translation) {
-        if matches!(column, Codes::Rows(_)) {
-            self.spread();
+        if kept.is_empty() {
+            return;
         }
+        if let Codes::Same(code) = column {
+            let code = words.code(*code, &mut self.dictionary);
+            return self.push_same(code, kept.len());
+        }
+        self.spread();
         let Self { dictionary, codes, rows, .. } = self;
-        make_room(codes, kept.len());
-        let mut translate = |code: u32| {
-            if code == NULL {
-                return NULL;
-            }
-            let known = &mut words.codes[code as usize];
-            if *known == UNKNOWN {
-                *known = dictionary.intern_shared(&words.values[code as usize]);
-            }
-            *known
-        };
+        // Each row may have a value that is new.
+        codes.make_room(kept.len(), dictionary.values().len() + kept.len());
+        let mut translate = |code: u32| words.code(code, dictionary);
         match column {
-            Codes::Same(code) if !kept.is_empty() => {
-                let code = translate(*code);
-                self.push_same(code, kept.len());
-            }
             Codes::Same(_) => {}
+            Codes::Rows(column) if all => codes.extend(column.iter().map(|it| translate(*it))),
             Codes::Rows(column) => {
-                if all {
-                    codes.extend(column.iter().map(|it| translate(*it)));
-                } else {
-                    codes.extend(kept.iter().map(|row| translate(column[*row as usize])));
-                }
-                *rows += kept.len();
+                codes.extend(kept.iter().map(|row| translate(column[*row as usize])));
             }
         }
+        *rows += kept.len();
     }
 
     /// Appends one row.
@@ -209,6 +271,7 @@ impl TextColumn {
         }
         if self.differ || self.same != code {
             self.spread();
+            self.codes.make_room(rows, self.dictionary.values().len());
             self.codes.extend(std::iter::repeat_n(code, rows));
         }
         self.rows += rows;
@@ -217,7 +280,8 @@ impl TextColumn {
     /// From here on each row has a code of its own.
     fn spread(&mut self) {
         if !self.differ {
-            self.codes.resize(self.rows, self.same);
+            self.codes.make_room(self.rows, self.dictionary.values().len());
+            self.codes.extend(std::iter::repeat_n(self.same, self.rows));
             self.differ = true;
         }
     }
@@ -231,7 +295,7 @@ impl TextColumn {
 
     /// The code of `row`.
     pub fn code(&self, row: usize) -> u32 {
-        if self.differ { self.codes[row] } else { self.same }
+        if self.differ { self.codes.at(row) } else { self.same }
     }
 
     /// The value that `code` stands for.
@@ -249,6 +313,19 @@ impl TextColumn {
         (!self.differ).then_some(self.same)
     }
 
+    /// Puts the codes of `rows` into `picked`; none if all rows share one.
+    pub fn pick(&self, rows: &[u32], picked: &mut Vec<u32>) {
+        picked.clear();
+        if self.differ {
+            self.codes.pick(rows, picked);
+        }
+    }
+
+    /// The code of a value that a row may have.
+    pub fn find(&self, value: &str) -> Option<u32> {
+        self.values().iter().position(|it| &**it == value).map(|it| it as u32)
+    }
+
     /// For each code its place among the sorted values.
     pub fn ranks(&self) -> Vec<u32> {
         let values = self.values();
@@ -262,13 +339,27 @@ impl TextColumn {
     }
 }
 
+/// From here on a segment is taken to become a full one.
+const SMALL: usize = 1 << 16;
+
 /// Makes room for `more` values of a segment: a small segment takes little memory, and a
 /// large one does not leave behind all the sizes that it had.
 pub fn make_room<T>(values: &mut Vec<T>, more: usize) {
-    const SMALL: usize = 1 << 16;
     let wanted = values.len() + more;
     if wanted > values.capacity() && wanted > SMALL {
         values.reserve_exact((SEGMENT_ROWS + SMALL).max(wanted) - values.len());
+    }
+}
+
+/// As `make_room`, for the bytes of `rows` texts; `more` are those that follow.
+pub fn make_room_for_texts(bytes: &mut String, rows: usize, more: usize) {
+    let wanted = bytes.len() + more;
+    if wanted > bytes.capacity() && rows > SMALL {
+        // As many as that many rows had so far, and some more.
+        let whole = (bytes.len() / rows + 1) * (SEGMENT_ROWS + SMALL);
+        // Never by little, lest longer and longer texts are copied again and again.
+        let whole = whole.max(bytes.capacity() / 4 * 5).max(wanted);
+        bytes.reserve_exact(whole - bytes.len());
     }
 }
 
@@ -306,6 +397,35 @@ mod tests {
         let mut column = TextColumn::default();
         column.extend(&Codes::Rows(vec![1, 0]), &[0, 1], true, &mut words);
         assert_eq!(texts(&column, 2), [Some("b"), Some("a")]);
+    }
+
+    #[test]
+    fn more_values_than_a_narrow_code_can_tell_apart_stay_apart() {
+        let count = usize::from(NARROW_NULL) + 2;
+        let values: Vec<Arc<str>> = (0..count).map(|it| it.to_string().into()).collect();
+        let mut words = Translation::default();
+        words.learn(&values);
+        let mut column = TextColumn::default();
+        for _ in 0..2 {
+            let codes: Vec<u32> = (0..count as u32).collect();
+            for part in codes.chunks(1000) {
+                let kept: Vec<u32> = (0..part.len() as u32).collect();
+                column.extend(&Codes::Same(NULL), &[0], true, &mut words);
+                column.extend(&Codes::Rows(part.to_vec()), &kept, true, &mut words);
+            }
+            let mut picked = Vec::new();
+            let rows = count + count.div_ceil(1000);
+            column.pick(&(0..rows as u32).collect::<Vec<_>>(), &mut picked);
+            assert!(picked.iter().enumerate().all(|(row, code)| *code == column.code(row)));
+            let found: Vec<u32> = picked.into_iter().filter(|it| *it != NULL).collect();
+            assert!(found.iter().zip(&values).all(|it| column.value(*it.0) == Some(it.1)));
+            assert_eq!(found, codes);
+            column.clear();
+            words.forget();
+        }
+        column.push(Some("one"));
+        column.push(None);
+        assert_eq!(texts(&column, 2), [Some("one"), None]);
     }
 
     #[test]

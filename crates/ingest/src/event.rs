@@ -1,5 +1,12 @@
 //! What an event is made of on its way to the store.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+
+use crate::coded::{make_room, make_room_for_texts};
+
 /// The text columns of an event as they are held before they are written: the
 /// columns of `events`, and three that only derived tables keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +110,20 @@ impl Texts {
         self.ends.push(self.bytes.len() as u32);
     }
 
+    /// Appends those of the rows `kept` of `other`.
+    pub fn extend(&mut self, other: &Texts, kept: &[u32]) {
+        make_room(&mut self.ends, kept.len());
+        for run in kept.chunk_by(|a, b| a + 1 == *b) {
+            let (first, last) = (run[0] as usize, run[run.len() - 1] as usize);
+            let (start, end) = (other.start(first), other.ends[last]);
+            // Bytes of `other` become bytes of this by a distance that may be negative.
+            make_room_for_texts(&mut self.bytes, self.ends.len(), (end - start) as usize);
+            let distance = (self.bytes.len() as u32).wrapping_sub(start);
+            self.bytes.push_str(&other.bytes[start as usize..end as usize]);
+            self.ends.extend(other.ends[first..=last].iter().map(|it| it.wrapping_add(distance)));
+        }
+    }
+
     /// Takes all texts out.
     pub fn clear(&mut self) {
         self.ends.clear();
@@ -111,9 +132,31 @@ impl Texts {
 
     /// The text of `row`.
     pub fn get(&self, row: usize) -> Option<&str> {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
-        let text = &self.bytes[start..self.ends[row] as usize];
+        let text = &self.bytes[self.start(row) as usize..self.ends[row] as usize];
         if text.is_empty() { None } else { Some(text) }
+    }
+
+    fn start(&self, row: usize) -> u32 {
+        if row == 0 { 0 } else { self.ends[row - 1] }
+    }
+
+    /// The texts of `rows` as an array.
+    pub fn picked(&self, rows: &[u32]) -> ArrayRef {
+        let mut bytes = Vec::with_capacity(rows.len() * self.bytes.len() / self.ends.len().max(1));
+        let mut ends = Vec::with_capacity(rows.len() + 1);
+        ends.push(0);
+        let all = self.bytes.as_bytes();
+        for row in rows {
+            let row = *row as usize;
+            bytes.extend_from_slice(&all[self.start(row) as usize..self.ends[row] as usize]);
+            ends.push(bytes.len() as i32);
+        }
+        let missing = ends.windows(2).any(|it| it[0] == it[1]).then(|| {
+            NullBuffer::new(BooleanBuffer::collect_bool(rows.len(), |at| ends[at] < ends[at + 1]))
+        });
+        let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
+        let texts = StringArray::try_new(ends, Buffer::from_vec(bytes), missing);
+        Arc::new(texts.expect("whole texts one after the other are texts"))
     }
 }
 
@@ -131,4 +174,37 @@ pub struct Identifier {
     pub scope: String,
     /// The identifier itself where it is public.
     pub value: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+
+    use super::*;
+
+    fn texts(all: &[&str]) -> Texts {
+        let mut texts = Texts::default();
+        all.iter().for_each(|it| texts.push(it));
+        texts
+    }
+
+    #[test]
+    fn rows_of_another_follow_in_their_order_without_those_left_out() {
+        let mut all = texts(&["first"]);
+        all.extend(&texts(&["left out", "a", "", "left out", "ü"]), &[1, 2, 4]);
+        all.extend(&texts(&["b"]), &[]);
+        all.extend(&texts(&["b"]), &[0]);
+        let found: Vec<_> = (0..5).map(|row| all.get(row)).collect();
+        assert_eq!(found, [Some("first"), Some("a"), None, Some("ü"), Some("b")]);
+    }
+
+    #[test]
+    fn picked_texts_stand_in_the_order_asked_for() {
+        let all = texts(&["a", "", "ü", "bcd"]);
+        let picked = all.picked(&[3, 1, 2, 0]);
+        let found: Vec<_> = picked.as_string::<i32>().iter().collect();
+        assert_eq!(found, [Some("bcd"), None, Some("ü"), Some("a")]);
+        assert_eq!(all.picked(&[0, 3]).nulls(), None);
+        assert_eq!(texts(&[]).picked(&[]).len(), 0);
+    }
 }

@@ -20,7 +20,8 @@ use lastuse_sources::{Catalog, Limits};
 use lastuse_store::{ActiveFile, Store, StoreError, Table, Writer};
 
 use crate::coded::{SEGMENT_ROWS, Translation};
-use crate::derive::derive;
+use crate::day::{Day, days};
+use crate::derive::Derived;
 use crate::digests::{DigestKeys, check_signatures};
 use crate::discover::{Input, Passed};
 use crate::event::NO_NUMBER;
@@ -543,13 +544,13 @@ impl Committer<'_> {
         self.take_back()?;
         let mut segment = std::mem::take(&mut self.segment);
         self.words.values_mut().flatten().for_each(Translation::forget);
-        let order = segment.sorted();
         let mut parts = Vec::new();
-        for rows in order.chunk_by(|a, b| {
-            day_of(segment.event_times[*a as usize]) == day_of(segment.event_times[*b as usize])
-        }) {
-            let day = day_of(segment.event_times[rows[0] as usize]);
-            parts.push(self.writer.write_events(day, &segment.batch(rows))?);
+        let mut day = Day::new(&segment);
+        let mut derived = Derived::new(&segment);
+        for (date, rows) in days(&segment) {
+            day.set(&rows);
+            parts.push(self.writer.write_events(date, &day.batch())?);
+            derived.add(&day);
         }
         let rejects = std::mem::replace(&mut self.rejects, Rows::new(Table::Rejects));
         let digests = std::mem::replace(&mut self.digests, Rows::new(Table::Digests));
@@ -557,7 +558,7 @@ impl Committer<'_> {
         self.digest_rows = 0;
         let files = file_rows(self.writer.batch(), self.touched.values());
         let small = [rejects, digests, gaps, files].into_iter().filter_map(Rows::finish);
-        for (table, batch) in derive(&segment, &order).into_iter().chain(small) {
+        for (table, batch) in derived.finish().into_iter().chain(small) {
             parts.push(self.writer.write_part(table, &batch)?);
         }
         self.ingest.runtime.block_on(self.writer.commit(parts))?;

@@ -29,7 +29,7 @@ pub enum Verdict {
 
 /// The native ids of one day: keyed hash to the highest part seen. Keys are bytes, so that
 /// an entry takes 17 of them, and not 32.
-type Day = Map<[u8; 16], Part, BuildHasherDefault<KeyHasher>>;
+type Keys = Map<[u8; 16], Part, BuildHasherDefault<KeyHasher>>;
 
 /// Eight bits that fit beside the key without growing an entry much.
 type Part = u8;
@@ -37,40 +37,75 @@ type Part = u8;
 /// Which events have been read.
 #[derive(Default)]
 pub struct Seen {
-    days: HashMap<i32, (Day, u64)>,
+    days: Vec<Day>,
+    /// Where in `days` each day is.
+    places: HashMap<i32, usize>,
+    /// Where the day is that was asked for last: most records are of the day of the one before.
+    last: usize,
     clock: u64,
     /// Rows of the open segment that a later part may replace.
     open: HashMap<u128, u32>,
 }
 
+struct Day {
+    /// Days since 1970-01-01, UTC.
+    date: i32,
+    keys: Keys,
+    /// When it was last touched, by `Seen::clock`.
+    touched: u64,
+}
+
 impl Seen {
     /// Whether the ids of `day` have been loaded.
-    pub fn has_day(&self, day: i32) -> bool {
-        self.days.contains_key(&day)
+    pub fn has_day(&mut self, day: i32) -> bool {
+        self.place_of(day).is_some()
     }
 
     /// Whether the event of `key` is known under `day`, which has been loaded.
-    pub fn knows(&self, day: i32, key: u128) -> bool {
-        self.days.get(&day).is_some_and(|it| it.0.contains_key(&key.to_le_bytes()))
+    pub fn knows(&mut self, day: i32, key: u128) -> bool {
+        let place = self.place_of(day);
+        place.is_some_and(|it| self.days[it].keys.contains_key(&key.to_le_bytes()))
     }
 
     /// Starts `day` with the ids that the table has.
     pub fn load_day(&mut self, day: i32, keys: impl Iterator<Item = (u128, i64)>) {
-        let mut all = Day::default();
+        let mut all = Keys::default();
         for (key, stage) in keys {
             let part = all.entry(key.to_le_bytes()).or_default();
             *part = (*part).max(part_of(stage));
         }
-        self.days.insert(day, (all, self.clock));
+        let loaded = Day { date: day, keys: all, touched: self.clock };
+        match self.place_of(day) {
+            Some(place) => self.days[place] = loaded,
+            None => self.add(loaded),
+        }
+    }
+
+    fn place_of(&mut self, day: i32) -> Option<usize> {
+        if self.days.get(self.last).is_none_or(|it| it.date != day) {
+            self.last = *self.places.get(&day)?;
+        }
+        Some(self.last)
+    }
+
+    fn add(&mut self, day: Day) {
+        self.places.insert(day.date, self.days.len());
+        self.days.push(day);
     }
 
     /// Looks up and remembers a record of `day`, which would become row `row`
     /// of the open segment.
     pub fn check(&mut self, day: i32, key: u128, stage: i64, row: u32) -> Verdict {
         self.clock += 1;
-        let clock = self.clock;
-        let (keys, touched) = self.days.entry(day).or_default();
-        *touched = clock;
+        let place = match self.place_of(day) {
+            Some(place) => place,
+            None => {
+                self.load_day(day, std::iter::empty());
+                self.days.len() - 1
+            }
+        };
+        let Day { keys, touched, .. } = &mut self.days[place];
+        *touched = self.clock;
         let part = part_of(stage);
         let verdict = match keys.entry(key.to_le_bytes()) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
@@ -99,12 +134,15 @@ impl Seen {
     /// `budget` ids are held.
     pub fn committed(&mut self, budget: usize) {
         self.open.clear();
-        let mut held: usize = self.days.values().map(|it| it.0.len()).sum();
-        while held > budget && self.days.len() > 1 {
-            let oldest = self.days.iter().min_by_key(|it| it.1.1).map(|it| *it.0);
-            let Some(gone) = oldest.and_then(|day| self.days.remove(&day)) else { break };
-            held -= gone.0.len();
+        let mut held: usize = self.days.iter().map(|it| it.keys.len()).sum();
+        let mut days = std::mem::take(&mut self.days);
+        // The longest untouched last, to be taken from the end.
+        days.sort_by_key(|it| std::cmp::Reverse(it.touched));
+        while held > budget && days.len() > 1 {
+            held -= days.pop().map_or(0, |it| it.keys.len());
         }
+        self.places.clear();
+        days.into_iter().for_each(|it| self.add(it));
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, StringBuilder,
+    ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
@@ -17,11 +17,13 @@ use arrow::datatypes::{Int32Type, Schema};
 use lastuse_store::Table;
 
 use crate::coded::{NULL, TextColumn, Translation, make_room};
+use crate::day::Day;
 use crate::event::{Identifier, NO_NUMBER, Text, Texts};
+use crate::numbers::Numbers;
 use crate::protect::Protected;
 use crate::stored::Stored;
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
+pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The day of an instant: days since 1970-01-01, UTC.
 pub fn day_of(micros: i64) -> i32 {
@@ -38,15 +40,15 @@ pub struct Segment {
     /// Microseconds since 1970.
     pub event_times: Vec<i64>,
     /// As `event_times`, or `NO_NUMBER`.
-    pub expires_times: Vec<i64>,
+    pub expires_times: Numbers,
     /// How many events a row stands for.
-    pub event_counts: Vec<i64>,
+    pub event_counts: Numbers,
     /// The record's place in its file, from 1.
     pub record_numbers: Vec<i64>,
     /// Identifiers met for the first time.
     pub identifiers: Vec<Identifier>,
-    observed_times: Vec<i64>,
-    stages: Vec<i64>,
+    observed_times: Numbers,
+    stages: Numbers,
     replaced: HashSet<u32>,
     /// The values of text columns as arrays, made when first asked for.
     values: Vec<OnceCell<ArrayRef>>,
@@ -60,15 +62,9 @@ impl Segment {
         Self { texts, values, ..Self::default() }
     }
 
-    fn numbers(&mut self) -> [&mut Vec<i64>; 6] {
-        [
-            &mut self.event_times,
-            &mut self.expires_times,
-            &mut self.event_counts,
-            &mut self.record_numbers,
-            &mut self.observed_times,
-            &mut self.stages,
-        ]
+    fn numbers(&mut self) -> [&mut Numbers; 4] {
+        let Self { expires_times, event_counts, observed_times, stages, .. } = self;
+        [expires_times, event_counts, observed_times, stages]
     }
 
     /// Takes all rows out, and keeps the memory for the next ones.
@@ -76,7 +72,9 @@ impl Segment {
         self.texts.iter_mut().for_each(TextColumn::clear);
         self.values.iter_mut().for_each(|it| drop(it.take()));
         self.native_uids.clear();
-        self.numbers().into_iter().for_each(Vec::clear);
+        self.event_times.clear();
+        self.record_numbers.clear();
+        self.numbers().into_iter().for_each(Numbers::clear);
         self.identifiers.clear();
         self.replaced.clear();
     }
@@ -105,20 +103,17 @@ impl Segment {
         for ((column, codes), words) in self.texts.iter_mut().zip(&chunk.texts).zip(words) {
             column.extend(codes, kept, all, words);
         }
-        for numbers in self.numbers() {
-            make_room(numbers, kept.len());
-        }
-        for row in kept {
-            let at = *row as usize;
-            self.native_uids.push(chunk.native_uids.get(at).unwrap_or(""));
-            self.event_times.push(chunk.event_times[at]);
-            self.observed_times.push(chunk.observed_times[at]);
-            self.expires_times.push(chunk.expires_times[at]);
-            self.stages.push(chunk.stages[at]);
-            let count = chunk.event_counts[at];
-            self.event_counts.push(if count == NO_NUMBER { 1 } else { count.max(0) });
-            self.record_numbers.push(records[chunk.rows[at] as usize] as i64);
-        }
+        self.native_uids.extend(&chunk.native_uids, kept);
+        let number = |row: &u32| records[chunk.rows[*row as usize] as usize] as i64;
+        make_room(&mut self.record_numbers, kept.len());
+        self.record_numbers.extend(kept.iter().map(number));
+        let count = |count: i64| if count == NO_NUMBER { 1 } else { count.max(0) };
+        make_room(&mut self.event_times, kept.len());
+        self.event_times.extend(picked(&chunk.event_times, kept));
+        self.observed_times.extend(picked(&chunk.observed_times, kept));
+        self.expires_times.extend(picked(&chunk.expires_times, kept));
+        self.stages.extend(picked(&chunk.stages, kept));
+        self.event_counts.extend(picked(&chunk.event_counts, kept).map(count));
         self.identifiers.extend(chunk.identifiers.iter().cloned());
     }
 
@@ -136,11 +131,12 @@ impl Segment {
         }
         self.native_uids.push(stored.text("native_uid", row).unwrap_or(""));
         self.event_times.push(stored.number("event_time", row));
-        self.observed_times.push(stored.number("observed_time", row));
-        self.expires_times.push(stored.number("issued_expires_time", row));
-        self.stages.push(stored.number("stage", row));
-        self.event_counts.push(-stored.number("event_count", row));
         self.record_numbers.push(stored.number("record_number", row));
+        let one = |name: &str| std::iter::once(stored.number(name, row));
+        self.observed_times.extend(one("observed_time"));
+        self.expires_times.extend(one("issued_expires_time"));
+        self.stages.extend(one("stage"));
+        self.event_counts.extend(one("event_count").map(|it| -it));
     }
 
     /// Marks a row as replaced by a later part of its event.
@@ -154,39 +150,16 @@ impl Segment {
         column.value(column.code(row))
     }
 
-    /// The rows that stand, by day, credential, principal and time.
-    pub fn sorted(&self) -> Vec<u32> {
-        let credentials = Ranked::new(&self.texts[Text::CredentialUid as usize]);
-        let principals = Ranked::new(&self.texts[Text::Principal as usize]);
-        let mut keys: Vec<(i32, u32, u32, i64, u32)> = (0..self.len() as u32)
-            .filter(|row| !self.replaced.contains(row))
-            .map(|row| {
-                let (at, time) = (row as usize, self.event_times[row as usize]);
-                (day_of(time), credentials.rank(at), principals.rank(at), time, row)
-            })
-            .collect();
-        keys.sort_unstable();
-        keys.into_iter().map(|it| it.4).collect()
+    /// Whether a row was not replaced.
+    pub fn stands(&self, row: u32) -> bool {
+        self.replaced.is_empty() || !self.replaced.contains(&row)
     }
 
     /// The given rows as a batch of the table `events`.
     pub fn batch(&self, rows: &[u32]) -> RecordBatch {
-        let table = Table::Events.schema();
-        let column = |name: &str| match name {
-            "native_uid" => Pick::NativeUid,
-            "stage" => Pick::Stage,
-            "event_time" => Pick::EventTime,
-            "observed_time" => Pick::ObservedTime,
-            "issued_expires_time" => Pick::ExpiresTime,
-            "record_number" => Pick::RecordNumber,
-            "event_count" => Pick::EventCount,
-            _ => {
-                let text = Text::EVENT_COLUMNS.iter().find(|it| it.1 == name);
-                Pick::Text(text.expect("every other column of events is a text column").0)
-            }
-        };
-        let columns = table.fields().iter().map(|it| column(it.name())).collect();
-        self.pick(Table::Events, rows, columns)
+        let mut all = Day::new(self);
+        all.set_unsorted(rows);
+        all.batch()
     }
 
     /// A batch of `table` with columns of the given rows; text columns are dictionaries over
@@ -195,67 +168,74 @@ impl Segment {
     /// # Panics
     /// When the columns are not those of the table: a mistake in this crate.
     pub fn pick(&self, table: Table, rows: &[u32], columns: Vec<Pick<'_>>) -> RecordBatch {
-        let schema = table.schema();
-        let columns: Vec<ArrayRef> = columns.into_iter().map(|it| self.column(it, rows)).collect();
-        let typed = schema.fields().iter().zip(&columns);
-        let fields: Vec<_> = typed
-            .map(|(field, it)| field.as_ref().clone().with_data_type(it.data_type().clone()))
-            .collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-            .expect("columns were made for the schema")
+        table_of(table, columns.into_iter().map(|it| self.column(it, rows)).collect())
     }
 
-    fn column(&self, pick: Pick<'_>, rows: &[u32]) -> ArrayRef {
-        let at =
-            |values: &[i64]| -> Vec<i64> { rows.iter().map(|row| values[*row as usize]).collect() };
+    pub(crate) fn column(&self, pick: Pick<'_>, rows: &[u32]) -> ArrayRef {
+        let at = |values: &[i64]| -> Vec<i64> { picked(values, rows).collect() };
         match pick {
-            Pick::Text(text) => self.text_column(text, rows),
-            Pick::NativeUid => self.native_column(rows),
+            Pick::Text(text) => {
+                let mut codes = Vec::with_capacity(rows.len());
+                self.texts[text as usize].pick(rows, &mut codes);
+                self.texts_of(text, rows.len(), &codes)
+            }
+            Pick::NativeUid => self.native_uids.picked(rows),
             Pick::EventTime => instants(at(&self.event_times)),
-            Pick::ObservedTime => instants(at(&self.observed_times)),
-            Pick::ExpiresTime => instants(at(&self.expires_times)),
+            Pick::ObservedTime => instants(self.observed_times.picked(rows)),
+            Pick::ExpiresTime => instants(self.expires_times.picked(rows)),
             Pick::Times(values) => instants(values),
             Pick::RecordNumber => Arc::new(Int64Array::from(at(&self.record_numbers))),
-            Pick::EventCount => Arc::new(Int64Array::from(at(&self.event_counts))),
+            Pick::EventCount => Arc::new(Int64Array::from(self.event_counts.picked(rows))),
             Pick::Numbers(values) => Arc::new(Int64Array::from(values)),
             Pick::Words(values) => Arc::new(StringArray::from(values)),
+            Pick::Stage if self.stages.constant() == Some(NO_NUMBER) => {
+                Arc::new(Int32Array::new_null(rows.len()))
+            }
             Pick::Stage => Arc::new(Int32Array::from_iter(rows.iter().map(|row| {
-                let stage = self.stages[*row as usize];
+                let stage = self.stages.at(*row as usize);
                 (stage != NO_NUMBER).then_some(stage as i32)
             }))),
         }
     }
 
-    fn native_column(&self, rows: &[u32]) -> ArrayRef {
-        let mut out = StringBuilder::with_capacity(rows.len(), rows.len() * 36);
-        for row in rows {
-            out.append_option(self.native_uids.get(*row as usize));
-        }
-        Arc::new(out.finish())
-    }
-
-    /// The rows' values as a dictionary over all of the column's values.
-    fn text_column(&self, text: Text, rows: &[u32]) -> ArrayRef {
+    /// A column of `rows` rows as a dictionary over all of the column's values; `codes` are
+    /// those of the rows, unless all rows of the segment share one.
+    pub(crate) fn texts_of(&self, text: Text, rows: usize, codes: &[u32]) -> ArrayRef {
         let column = &self.texts[text as usize];
         let values = self.values[text as usize].get_or_init(|| match column.values() {
             [] => Arc::new(StringArray::from(vec![""])),
             values => Arc::new(StringArray::from_iter_values(values)),
         });
         let keys: Int32Array = match column.constant() {
-            Some(NULL) => Int32Array::new_null(rows.len()),
-            Some(code) => Int32Array::from_value(code as i32, rows.len()),
+            Some(NULL) => Int32Array::new_null(rows),
+            Some(code) => Int32Array::from_value(code as i32, rows),
             None => {
-                let codes = || rows.iter().map(|row| column.code(*row as usize));
-                let keys: Vec<i32> =
-                    codes().map(|it| if it == NULL { 0 } else { it as i32 }).collect();
-                let valid: BooleanBuffer = codes().map(|it| it != NULL).collect();
-                Int32Array::new(ScalarBuffer::from(keys), Some(NullBuffer::new(valid)))
+                let key = |code: &u32| if *code == NULL { 0 } else { *code as i32 };
+                let keys: Vec<i32> = codes.iter().map(key).collect();
+                let missing = codes.contains(&NULL).then(|| {
+                    NullBuffer::new(BooleanBuffer::collect_bool(rows, |at| codes[at] != NULL))
+                });
+                Int32Array::new(ScalarBuffer::from(keys), missing)
             }
         };
         let array: DictionaryArray<Int32Type> =
             DictionaryArray::try_new(keys, Arc::clone(values)).expect("codes point at values");
         Arc::new(array)
     }
+}
+
+/// A batch of `table` with these columns, whatever form their texts have.
+///
+/// # Panics
+/// When the columns are not those of the table: a mistake in this crate.
+pub(crate) fn table_of(table: Table, columns: Vec<ArrayRef>) -> RecordBatch {
+    let schema = table.schema();
+    let typed = schema.fields().iter().zip(&columns);
+    let fields: Vec<_> = typed
+        .map(|(field, it)| field.as_ref().clone().with_data_type(it.data_type().clone()))
+        .collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .expect("columns were made for the schema")
 }
 
 /// A column of rows that are picked from a segment.
@@ -284,29 +264,18 @@ pub enum Pick<'a> {
     Words(Vec<Option<&'a str>>),
 }
 
-/// Ranks of a column's codes; rows without a value come last.
-struct Ranked<'a> {
-    column: &'a TextColumn,
-    ranks: Vec<u32>,
-}
-
-impl<'a> Ranked<'a> {
-    fn new(column: &'a TextColumn) -> Self {
-        Self { column, ranks: column.ranks() }
-    }
-
-    fn rank(&self, row: usize) -> u32 {
-        match self.column.code(row) {
-            NULL => NULL,
-            code => self.ranks[code as usize],
-        }
-    }
+/// The values of `rows`.
+fn picked<'a>(
+    values: &'a [i64],
+    rows: &'a [u32],
+) -> impl ExactSizeIterator<Item = i64> + Clone + 'a {
+    rows.iter().map(|row| values[*row as usize])
 }
 
 fn instants(values: Vec<i64>) -> ArrayRef {
-    let valid = values.contains(&NO_NUMBER).then(|| {
+    let missing = values.contains(&NO_NUMBER).then(|| {
         NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |at| values[at] != NO_NUMBER))
     });
-    let array = TimestampMicrosecondArray::new(ScalarBuffer::from(values), valid);
+    let array = TimestampMicrosecondArray::new(ScalarBuffer::from(values), missing);
     Arc::new(array.with_timezone("UTC"))
 }
