@@ -1,6 +1,5 @@
 -- version_twins: per secret version, the credentials that may be it under a misspelt identifier.
--- Answers: did somebody who uses other versions of the secret present a credential of this
--- version's kind that the registry does not know?
+-- Answers: did users of other versions present a credential that the registry does not know?
 -- Reads: version_usage, version_credentials
 -- An address tells who somebody is only where nothing else does: many stand behind one.
 -- Cannot show: twins whose users never used another version.

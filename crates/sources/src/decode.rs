@@ -13,6 +13,7 @@ mod stream;
 use stream::{Counted, Stream};
 
 use crate::parquet::is_parquet;
+use crate::spare;
 
 /// What one input may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -305,6 +306,11 @@ impl Decoder {
         self.ended && self.ready_at == self.ready.len() && self.failure.is_none()
     }
 
+    /// Whether `fill` can hand over a buffer of `length` bytes or more as it is.
+    pub(crate) fn has_decoded(&self, length: usize) -> bool {
+        self.ready_at == 0 && self.ready.len() >= length
+    }
+
     /// Appends decoded bytes until the buffer has `length` of them or the input ends,
     /// which is when it is left shorter. An empty buffer may get more than that.
     ///
@@ -321,7 +327,7 @@ impl Decoder {
                 buffer.extend_from_slice(&self.ready[self.ready_at..end]);
                 self.ready_at = end;
                 if end == self.ready.len() {
-                    self.ready = Vec::new();
+                    spare::give(std::mem::take(&mut self.ready));
                     self.ready_at = 0;
                 }
             }

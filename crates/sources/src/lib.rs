@@ -23,6 +23,7 @@ mod frame;
 mod layout;
 mod pairs;
 mod pattern;
+mod spare;
 
 pub use catalog::{Catalog, Detection, Sample};
 pub use columns::Columns;

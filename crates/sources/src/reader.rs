@@ -16,6 +16,7 @@ use crate::decode::{DecodeError, Decoder, Limits};
 use crate::frame::Skipper;
 use crate::layout::{self, PseudoColumns};
 use crate::source::{Format, Source, SourceError};
+use crate::spare;
 
 mod delimited;
 mod json;
@@ -452,8 +453,9 @@ impl RecordReader {
             return Ok(());
         }
         let rest = window.rest();
-        // An empty buffer may be swapped for one that is decoded already.
-        let mut next = if rest.is_empty() { Vec::new() } else { Vec::with_capacity(wanted) };
+        // An empty buffer is swapped for one that is decoded already.
+        let is_swapped = rest.is_empty() && self.decoder.has_decoded(wanted);
+        let mut next = if is_swapped { Vec::new() } else { spare::empty(wanted) };
         next.extend_from_slice(rest);
         let offset = window.offset();
         let outcome = self.decoder.fill(&mut next, wanted);
@@ -461,7 +463,7 @@ impl RecordReader {
         extend_tail(&mut self.tail, &window.bytes[..window.at]);
         window.base = offset;
         window.at = 0;
-        window.bytes = Buffer::from_vec(next);
+        give_back(std::mem::replace(&mut window.bytes, Buffer::from_vec(next)));
         match outcome {
             Ok(()) => Ok(()),
             Err(source) if source.is_data_fault() => {
@@ -540,6 +542,19 @@ impl RecordReader {
                 "the document ends inside its array of records".to_owned(),
             );
         }
+    }
+}
+
+/// Keeps the memory of a buffer to which nothing points any more.
+fn give_back(bytes: Buffer) {
+    if let Ok(bytes) = bytes.into_vec() {
+        spare::give(bytes);
+    }
+}
+
+impl Drop for RecordReader {
+    fn drop(&mut self) {
+        give_back(std::mem::take(&mut self.window.bytes));
     }
 }
 

@@ -6,6 +6,7 @@ use libdeflater::{DecompressionError, Decompressor};
 
 use super::stream::Stream;
 use super::{DecodeError, Limits};
+use crate::spare;
 
 /// Compressed inputs of up to this many bytes are tried as a whole.
 pub(super) const WHOLE_INPUT_MAX: u64 = 64 << 20;
@@ -39,7 +40,9 @@ pub(super) fn whole(
         let Some(consumed) = inflate_member(&input[at..], &mut output, bound) else { break };
         at += consumed;
     }
-    output.shrink_to(output.len() + output.len() / 2);
+    if output.len() < output.capacity() / 4 {
+        output.shrink_to_fit();
+    }
     let mut rest = Cursor::new(input);
     rest.set_position(at as u64);
     Ok((Stream::gzip(Box::new(rest.chain(read)), at as u64), output))
@@ -55,8 +58,7 @@ fn inflate_member(input: &[u8], output: &mut Vec<u8>, bound: usize) -> Option<us
     loop {
         let capacity_now = capacity.min(room);
         if output.is_empty() {
-            // Comes zeroed from the system, without a pass over it.
-            *output = vec![0; capacity_now];
+            *output = spare::filled(capacity_now);
         } else {
             output.resize(before + capacity_now, 0);
         }
