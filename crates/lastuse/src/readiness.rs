@@ -28,6 +28,18 @@ pub struct ReadinessArgs {
     /// Also list who would have broken, had it been revoked at this instant
     #[arg(long, value_name = "TIME", value_parser = parse_instant)]
     pub cutoff: Option<jiff::Timestamp>,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// table or json
+    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    pub format: ReadinessFormat,
+    #[command(flatten)]
+    pub certificate: CertificateArgs,
+}
+
+/// The risk to take and the least time to wait, for `readiness` and `report`.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
     /// The chance to take, for the verdict as a whole, that a consumer is called quiet and is not
     #[arg(long, value_name = "CHANCE", default_value_t = 0.01, value_parser = parse_chance)]
     pub alpha: f64,
@@ -37,11 +49,17 @@ pub struct ReadinessArgs {
     /// How many days must pass where there are too few uses to tell a rhythm
     #[arg(long, value_name = "DAYS", default_value_t = 100.0, value_parser = parse_days)]
     pub rare_floor: f64,
-    /// table or json
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
-    pub format: ReadinessFormat,
-    #[command(flatten)]
-    pub certificate: CertificateArgs,
+}
+
+impl PolicyArgs {
+    /// The policy that the flags say.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            alpha: self.alpha,
+            floor_seconds: self.floor * DAY,
+            rare_floor_seconds: self.rare_floor * DAY,
+        }
+    }
 }
 
 /// How the answer is printed.
@@ -73,11 +91,7 @@ pub fn run(workspace: &Workspace, args: &ReadinessArgs) -> anyhow::Result<u8> {
         secret_id: &args.secret,
         version: &args.version,
         cutoff_time: args.cutoff.map(|it| it.as_microsecond()),
-        policy: Policy {
-            alpha: args.alpha,
-            floor_seconds: args.floor * DAY,
-            rare_floor_seconds: args.rare_floor * DAY,
-        },
+        policy: args.policy.policy(),
     };
     let facts = workspace.runtime.block_on(catalog.facts(Some(&args.secret)))?;
     let readiness = facts.readiness(&question)?;

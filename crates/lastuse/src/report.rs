@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::errors::hinted;
 use crate::output::{Row, objects, say};
-use crate::readiness::consumer_of;
+use crate::readiness::{PolicyArgs, consumer_of};
 use crate::workspace::Workspace;
 
 /// Longer histories are cut off on the time axis, in microseconds: 400 days.
@@ -36,6 +36,8 @@ pub struct ReportArgs {
     /// The version that may be revoked [default: the one before the newest]
     #[arg(long, value_name = "V", requires = "secret")]
     pub version: Option<String>,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 }
 
 /// Runs `report`.
@@ -105,6 +107,13 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
         let note = "records could not be read, and may hide uses: `lastuse sql \"SELECT * FROM rejects\"` lists them";
         page.notes.push(format!("{rejects} {note}."));
     }
+    let policy = args.policy.policy();
+    if policy != Policy::default() {
+        let PolicyArgs { alpha, floor, rare_floor } = &args.policy;
+        page.notes.push(format!(
+            "Judged at a risk of {alpha}, after at least {floor} d of silence, or {rare_floor} d where there are too few uses to tell a rhythm."
+        ));
+    }
     for Secret { secret_id, owner, versions } in by_secret(versions) {
         let inventory = inventory.get(&secret_id).map_or(&[][..], Vec::as_slice);
         let findings = findings.get(&secret_id).map_or(&[][..], Vec::as_slice);
@@ -113,7 +122,7 @@ async fn page(catalog: &Catalog, args: &ReportArgs) -> anyhow::Result<Page> {
             secret_id: &secret_id,
             version: &versions[asked.unwrap_or(versions.len() - 1)].version,
             cutoff_time: None,
-            policy: Policy::default(),
+            policy,
         };
         let readiness = facts.readiness(&question)?;
         let known = facts.uses(&secret_id).map(|it| it.activity.first_time).min();

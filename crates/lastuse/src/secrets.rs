@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::Subcommand;
 use lastuse_model::kind;
 use lastuse_model::registry::{
-    Registry, RegistryFormat, ResolvedIdentifier, ResolvedRegistry, ResolvedVersion, SecretSource,
-    resolve,
+    Consumer, Registry, RegistryFormat, ResolvedIdentifier, ResolvedRegistry, ResolvedVersion,
+    SecretSource, resolve,
 };
 use lastuse_store::Store;
 use zeroize::Zeroizing;
@@ -130,6 +130,13 @@ fn read(workspace: &Workspace, file: &Path) -> anyhow::Result<ResolvedRegistry> 
             );
         }
         secret.versions.iter().for_each(|it| warn_of_scopes(&secret.id, it));
+        let unread = |it: &&Consumer| it.schedule.is_some() && it.interval_seconds().is_none();
+        for it in secret.consumers.iter().filter(unread) {
+            eprintln!(
+                "warning: `{}`: the schedule of `{}` tells no interval and has no effect; write `daily`, `monthly`, `6h` or `15m`",
+                secret.id, it.workload
+            );
+        }
     }
     Ok(resolved)
 }

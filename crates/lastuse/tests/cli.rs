@@ -434,19 +434,20 @@ fn the_demo_runs_by_itself() {
 }
 
 #[test]
-fn an_import_warns_of_versions_that_no_log_could_show() {
+fn an_import_warns_of_what_no_log_could_show_and_of_what_has_no_effect() {
     let data = folder();
     let registry = data.path().join("registry.yaml");
     let own = "{kind: intranet_token, value: \"17\"}";
     let scoped = "{kind: intranet_token, scope: hr, value: \"17\"}";
     let text = format!(
-        "secrets:\n  - id: a\n    versions:\n      - {{version: \"1\"}}\n      - {{version: \"2\", identifiers: [{own}]}}\n      - {{version: \"3\", identifiers: [{scoped}]}}\n"
+        "secrets:\n  - id: a\n    consumers: [{{workload: w, schedule: montly}}, {{workload: x, schedule: 6h}}]\n    versions:\n      - {{version: \"1\"}}\n      - {{version: \"2\", identifiers: [{own}]}}\n      - {{version: \"3\", identifiers: [{scoped}]}}\n"
     );
     fs::write(&registry, text).expect("writes");
     let path = registry.to_str().expect("a path in UTF-8");
     let run = call(data.path(), ["secrets", "import", path]).exits(0);
     let warnings: Vec<&str> = run.stderr.lines().filter(|it| it.starts_with("warning: ")).collect();
-    assert_eq!(warnings.len(), 2, "{run:?}");
+    assert_eq!(warnings.len(), 3, "{run:?}");
+    assert!(warnings[2].contains("`a`: the schedule of `w` tells no interval"), "{run:?}");
     assert!(warnings[0].contains("`a` version `1` has no identifier"), "{run:?}");
     assert!(warnings[1].contains("version `2`: the kind `intranet_token`"), "{run:?}");
 }

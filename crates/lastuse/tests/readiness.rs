@@ -242,6 +242,11 @@ fn the_report_is_one_page_with_every_secret_and_its_verdict() {
     for outside in ["src=\"http", "href=\"http", "url("] {
         assert!(!page.contains(outside), "{outside}");
     }
+    assert!(!page.contains("Judged at a risk"));
+    let policy = ["--as-of", &as_of, "report", "--out", path, "--rare-floor", "5"];
+    call(data.path(), policy).exits(0);
+    let page = fs::read_to_string(&out).expect("the page");
+    assert!(page.contains("Judged at a risk of 0.01, after at least 1 d of silence, or 5 d where"));
     let nowhere = ["report", "--out", "/no/such/folder/report.html"];
     call(data.path(), nowhere).exits(1);
     call(data.path(), ["report", "--out", path, "--secret", "no/such"]).exits(1);
