@@ -23,6 +23,7 @@ struct Cli {
 
 /// Flags of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Directory of the tables and the fingerprint key
     #[arg(
