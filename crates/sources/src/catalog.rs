@@ -293,7 +293,7 @@ fn judge_json(
     }
     if fields.is_empty() {
         return match &source.detect.line {
-            Some(line) if head.lines().iter().any(|it| line.is_match(it)) => {
+            Some(line) if head.lines().iter().any(|it| line.0.is_match(it)) => {
                 (2, Verdict::Match { format, strength: 1 })
             }
             Some(_) => no("none of its first lines is typical".to_owned()),
@@ -442,7 +442,7 @@ fn judge_columns(
         return no("few of its first lines have that many columns");
     }
     match &source.detect.line {
-        Some(typical) if head.lines().iter().any(|it| typical.is_match(it)) => {
+        Some(typical) if head.lines().iter().any(|it| typical.0.is_match(it)) => {
             (SHAPED_RANK, Verdict::Match { format, strength: 1 })
         }
         Some(_) => no("none of the first lines is typical"),
@@ -457,7 +457,7 @@ fn judge_text(source: &Source, format: usize, head: &Head<'_>) -> (usize, Verdic
         return no("it is not text");
     };
     let is_shaped = |line: &str| {
-        (pattern.0.may_match(line) && pattern.0.regex().is_match(line))
+        pattern.0.is_match(line)
             || continuation.as_ref().is_some_and(|it| it.continues(line.as_bytes()))
     };
     let lines = head.lines();
@@ -467,7 +467,7 @@ fn judge_text(source: &Source, format: usize, head: &Head<'_>) -> (usize, Verdic
         return no("its pattern matches none of the first lines");
     }
     match &source.detect.line {
-        Some(typical) if lines.iter().any(|it| typical.is_match(it)) => matched(count_shaped()),
+        Some(typical) if lines.iter().any(|it| typical.0.is_match(it)) => matched(count_shaped()),
         Some(_) => unsure("none of the first lines is typical"),
         None if source.detect.fields.is_empty() && !source.detect.names.is_empty() => {
             unsure("its content is not asked")

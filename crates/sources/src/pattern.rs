@@ -3,30 +3,58 @@
 //! Of the dozens of patterns of a stage at most one matches a message, and a
 //! comparison of a few bytes tells for nearly all of the others that they do not.
 
+use std::sync::OnceLock;
+
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
+/// A pattern may have so many parts and still not come near the limit of the library, which is
+/// 10 MiB: the largest, a class of Unicode's letters, takes some 70 KB.
+const PARTS_MAX: u64 = 100;
+
 /// A pattern and what its matches begin with.
+///
+/// A pattern is compiled when it is first asked: all sources together have hundreds, a run needs
+/// those of a few, and compiling all took longer than everything else that a command does before
+/// its work.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
-    regex: Regex,
+    text: String,
+    regex: OnceLock<Regex>,
+    captures: Vec<String>,
     start: Start,
 }
 
 impl Pattern {
     pub(crate) fn new(text: &str) -> Result<Self, regex::Error> {
-        let regex = Regex::new(text)?;
+        let parsed = regex_syntax::parse(text).ok();
+        let is_small = parsed.as_ref().is_some_and(|it| parts(it) <= PARTS_MAX);
+        let regex = OnceLock::new();
+        if !is_small {
+            // It is wrong, or may be too large: only the library knows.
+            let _ = regex.set(Regex::new(text)?);
+        }
+        let mut captures = Vec::new();
+        match (&parsed, regex.get()) {
+            (Some(parsed), _) => add_captures(parsed, &mut captures),
+            (None, Some(regex)) => {
+                captures.extend(regex.capture_names().flatten().map(str::to_owned))
+            }
+            (None, None) => {}
+        }
         // What the one parser takes and the other does not is merely not known in advance.
-        let start = regex_syntax::parse(text).map_or_else(|_| Start::any(), |it| Start::of(&it));
-        Ok(Self { regex, start })
+        let start = parsed.as_ref().map_or_else(Start::any, Start::of);
+        Ok(Self { text: text.to_owned(), regex, captures, start })
     }
 
     pub(crate) fn regex(&self) -> &Regex {
-        &self.regex
+        self.regex.get_or_init(|| {
+            Regex::new(&self.text).expect("a pattern that was parsed and has few parts compiles")
+        })
     }
 
-    pub(crate) fn into_regex(self) -> Regex {
-        self.regex
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        self.may_match(text) && self.regex().is_match(text)
     }
 
     /// Whether the text may match, as far as a glance tells.
@@ -36,8 +64,41 @@ impl Pattern {
         (first || self.start.may_be_empty) && text.starts_with(&self.start.prefix)
     }
 
+    /// The names of its captures, in the order in which these begin.
     pub(crate) fn capture_names(&self) -> impl Iterator<Item = &str> {
-        self.regex.capture_names().flatten()
+        self.captures.iter().map(String::as_str)
+    }
+}
+
+/// How many parts a pattern has once its repetitions are written out: an upper bound of what
+/// compiling it takes.
+fn parts(pattern: &Hir) -> u64 {
+    match pattern.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => 1 + literal.0.len() as u64 / 64,
+        HirKind::Class(_) => 1,
+        HirKind::Capture(capture) => parts(&capture.sub),
+        HirKind::Repetition(it) => {
+            let times = u64::from(it.max.unwrap_or(it.min).max(it.min).max(1)) + 1;
+            parts(&it.sub).saturating_mul(times)
+        }
+        HirKind::Concat(all) | HirKind::Alternation(all) => {
+            all.iter().fold(0, |sum, it| sum.saturating_add(parts(it)))
+        }
+    }
+}
+
+fn add_captures(part: &Hir, names: &mut Vec<String>) {
+    match part.kind() {
+        HirKind::Capture(capture) => {
+            names.extend(capture.name.as_ref().map(|it| it.to_string()));
+            add_captures(&capture.sub, names);
+        }
+        HirKind::Repetition(it) => add_captures(&it.sub, names),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|it| add_captures(it, names));
+        }
+        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => {}
     }
 }
 
@@ -156,6 +217,26 @@ mod tests {
         assert_eq!(prefix("(?i)^abc"), "");
         assert_eq!(prefix("(?m)^abc"), "");
         assert_eq!(prefix("^a|b"), "");
+    }
+
+    #[test]
+    fn a_pattern_is_compiled_when_it_is_asked_unless_it_may_be_too_large() {
+        let is_compiled = |it: &str| Pattern::new(it).map(|it| it.regex.get().is_some());
+        assert_eq!(is_compiled(r"^(?<a>\d{4})-(?<b>\w+) [^ ]*$"), Ok(false));
+        assert_eq!(is_compiled(r"\w{200}"), Ok(true));
+        assert!(is_compiled(r"(?:\w{200}){200}").is_err());
+        assert!(is_compiled("(").is_err() && is_compiled(r"(?=a)").is_err());
+        let largest = Pattern::new(&r"\w".repeat(PARTS_MAX as usize)).expect("a pattern");
+        assert!(largest.regex.get().is_none() && !largest.regex().is_match("-"));
+    }
+
+    #[test]
+    fn captures_are_named_as_the_library_names_them() {
+        for text in [r"(?<a>x)(?:(?<b>y(?<c>z))|(?<d>w))*", r"(x)(?P<a>y)", "(?i)(?<a>x)?", "x"] {
+            let pattern = Pattern::new(text).expect("a pattern");
+            let names: Vec<&str> = pattern.regex().capture_names().flatten().collect();
+            assert_eq!(pattern.capture_names().collect::<Vec<_>>(), names, "{text}");
+        }
     }
 
     #[test]

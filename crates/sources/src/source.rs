@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
 use serde::Deserialize;
 
 use crate::pairs::PairSyntax;
@@ -101,7 +100,7 @@ pub enum Format {
         /// What every record of this shape matches; its named captures become fields.
         pattern: TextPattern,
         /// How lines continue others.
-        continuation: Option<Continuation>,
+        continuation: Option<Box<Continuation>>,
     },
 }
 
@@ -118,9 +117,9 @@ pub struct TextPattern(pub(crate) Pattern);
 #[derive(Debug)]
 pub struct Continuation {
     /// What a line matches that continues a record.
-    line: Regex,
+    line: Pattern,
     /// What a line matches that no other continues, so that it need not wait for the next.
-    whole: Option<Regex>,
+    whole: Option<Pattern>,
 }
 
 /// How a source is recognised.
@@ -132,7 +131,7 @@ pub struct Detect {
     /// Fields that it does not have.
     pub exclude_fields: Vec<String>,
     /// What one of the first lines of text matches.
-    pub line: Option<Regex>,
+    pub line: Option<TextPattern>,
     /// File names, with `*` and `?`, for when the content alone does not decide.
     pub names: Vec<String>,
     /// Sources of more general kind, to which this one is preferred where both fit.
@@ -594,10 +593,10 @@ fn format(name: &str, index: usize, read: FormatToml) -> Result<Format, SourceEr
         FormatToml::Text { pattern, continuation, whole } => {
             let key = |it: &str| format!("format[{index}].{it}");
             let pattern = compile(name, &key("pattern"), &pattern)?;
-            let regex = |it: &str, text: String| Ok(compile(name, &key(it), &text)?.into_regex());
-            let whole = whole.map(|it| regex("whole", it)).transpose()?;
-            let line = continuation.map(|it| regex("continuation", it)).transpose()?;
-            let continuation = line.map(|line| Continuation { line, whole });
+            let pattern_of = |it: &str, text: String| compile(name, &key(it), &text);
+            let whole = whole.map(|it| pattern_of("whole", it)).transpose()?;
+            let line = continuation.map(|it| pattern_of("continuation", it)).transpose()?;
+            let continuation = line.map(|line| Box::new(Continuation { line, whole }));
             Ok(Format::Text { pattern: TextPattern(pattern), continuation })
         }
     }
@@ -653,7 +652,7 @@ fn stage(name: &str, index: usize, read: MatchToml) -> Result<MatchStage, Source
 
 fn detect(name: &str, read: DetectToml) -> Result<Detect, SourceError> {
     let line = match &read.line {
-        Some(line) => Some(compile(name, "detect.line", line)?.into_regex()),
+        Some(line) => Some(TextPattern(compile(name, "detect.line", line)?)),
         None => None,
     };
     let DetectToml { fields, exclude_fields, names, before, .. } = read;

@@ -96,7 +96,7 @@ impl TextFramer {
     /// How lines continue others, if they do.
     fn continuation(&self) -> Option<&Continuation> {
         match self.source.formats.get(self.format)? {
-            Format::Text { continuation, .. } => continuation.as_ref(),
+            Format::Text { continuation, .. } => continuation.as_deref(),
             _ => None,
         }
     }
