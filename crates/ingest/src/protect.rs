@@ -237,9 +237,11 @@ impl PartMemo {
         let named: BTreeSet<usize> = part.fields().iter().filter_map(|it| groups[*it]).collect();
         let grouped: Vec<_> = named
             .into_iter()
-            .map(|group| (group, of(Some(group))))
-            .map(|(group, fields)| (group, Combinations::new(fields.len()), fields))
-            .map(|(group, combinations, fields)| (group, fields, combinations))
+            .map(|group| {
+                let fields = of(Some(group));
+                let combinations = Combinations::new(fields.len());
+                (group, fields, combinations)
+            })
             .collect();
         let own = of(None);
         let combinations = Combinations::new(own.len() + grouped.len());

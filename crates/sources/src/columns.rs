@@ -6,7 +6,6 @@
 //!
 //! Every view in a finished column is valid UTF-8, whatever the input was: a buffer
 //! is checked once as a whole, and where that fails each value is checked for itself.
-
 //!
 //! Only what is set costs anything: a row is the list of its fields that have a value. And
 //! what stands in a part of a record that comes again and again (who signed a request, say)

@@ -94,7 +94,7 @@ impl JsonExtractor {
     /// `bytes` must be what `buffer` holds, from its start on.
     ///
     /// Fields that the record lacks are left as they are; on an error, none is set but
-    /// those of strings before one with a malformed escape: end or abandon the row.
+    /// those of strings before one with a malformed escape: abandon the row.
     pub fn extract(
         &mut self,
         bytes: &[u8],

@@ -29,18 +29,17 @@ impl Pattern {
     pub(crate) fn new(text: &str) -> Result<Self, regex::Error> {
         let parsed = regex_syntax::parse(text).ok();
         let is_small = parsed.as_ref().is_some_and(|it| parts(it) <= PARTS_MAX);
-        let regex = OnceLock::new();
-        if !is_small {
+        let regex = match is_small {
+            true => OnceLock::new(),
             // It is wrong, or may be too large: only the library knows.
-            let _ = regex.set(Regex::new(text)?);
-        }
+            false => OnceLock::from(Regex::new(text)?),
+        };
         let mut captures = Vec::new();
-        match (&parsed, regex.get()) {
-            (Some(parsed), _) => add_captures(parsed, &mut captures),
-            (None, Some(regex)) => {
-                captures.extend(regex.capture_names().flatten().map(str::to_owned))
-            }
-            (None, None) => {}
+        match &parsed {
+            Some(parsed) => add_captures(parsed, &mut captures),
+            None => captures.extend(
+                regex.get().iter().flat_map(|it| it.capture_names()).flatten().map(str::to_owned),
+            ),
         }
         // What the one parser takes and the other does not is merely not known in advance.
         let start = parsed.as_ref().map_or_else(Start::any, Start::of);

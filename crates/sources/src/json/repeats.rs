@@ -4,8 +4,9 @@
 //! signers in thousands of records. So the bytes of such a value are looked up among those of
 //! the records before it, in the same buffer; only what is new is walked.
 
-use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::walk::Slot;
 

@@ -24,21 +24,19 @@ pub(super) enum Slot {
 impl Slot {
     /// A span counted from `start`; none if it is not one of the record's.
     pub(super) fn relative(self, from: usize) -> Option<Self> {
-        match self {
-            Self::Unset => Some(self),
-            Self::Span { start, end } => Some(Self::Span { start: start - from, end: end - from }),
-            Self::Escaped { start, end } => {
-                Some(Self::Escaped { start: start - from, end: end - from })
-            }
-            Self::Made { .. } => None,
-        }
+        let is_made = matches!(self, Self::Made { .. });
+        (!is_made).then(|| self.placed(|it| it - from))
     }
 
     /// A span that was counted from `to`, counted from the first byte.
     fn moved(self, to: usize) -> Self {
+        self.placed(|it| it + to)
+    }
+
+    fn placed(self, place: impl Fn(usize) -> usize) -> Self {
         match self {
-            Self::Span { start, end } => Self::Span { start: start + to, end: end + to },
-            Self::Escaped { start, end } => Self::Escaped { start: start + to, end: end + to },
+            Self::Span { start, end } => Self::Span { start: place(start), end: place(end) },
+            Self::Escaped { start, end } => Self::Escaped { start: place(start), end: place(end) },
             it => it,
         }
     }
